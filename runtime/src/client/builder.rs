@@ -1,0 +1,226 @@
+//! Makes clients.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use http::header::HeaderValue;
+use http::uri::Authority;
+
+use super::FromChannel;
+use super::channel::{Channel, Shared, StreamChannel};
+use super::pool::Pool;
+use crate::context::lock;
+use crate::error::{Error, Result};
+use crate::net::Connect;
+use crate::net::tcp::TcpConnect;
+use crate::server::Keepalive;
+use crate::transport::http2::Config;
+
+/// What both kinds of clients can set.
+#[derive(Clone, Debug)]
+struct Options {
+    service: String,
+    addresses: Vec<String>,
+    connect: Arc<dyn Connect>,
+    connect_timeout: Duration,
+    timeout: Option<Duration>,
+    pool_size: usize,
+    caller: Option<String>,
+    http2: Config,
+}
+
+impl Options {
+    fn new(service: String) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            service,
+            addresses: Vec::new(),
+            connect: Arc::new(TcpConnect),
+            connect_timeout: Duration::from_secs(1),
+            timeout: None,
+            // Kitex's GOMAXPROCS * 3 / 2.
+            pool_size: (cores * 3 / 2).max(1),
+            caller: None,
+            http2: Config { stream_window: 2 << 20, ..Config::default() },
+        }
+    }
+
+    /// Checks the options and makes what clients share.
+    fn build(self) -> Result<Arc<Shared>> {
+        let service = self.service;
+        if service.is_empty() {
+            return Err(Error::misuse("the service name is empty: give `builder` the name of the service to call"));
+        }
+        if self.addresses.is_empty() {
+            return Err(Error::misuse(format!(
+                "service {service:?} has no address: call `host_ports` with at least one"
+            )));
+        }
+        if self.pool_size == 0 {
+            return Err(Error::misuse(
+                "`connection_pool_size` is 0: a client needs at least one connection per address",
+            ));
+        }
+        let authority = Authority::try_from(service.as_str())
+            .map_err(|err| Error::misuse(format!("service name {service:?} cannot travel as an authority: {err}")))?;
+        let caller = self.caller.map(|name| {
+            HeaderValue::from_str(&name)
+                .map_err(|_| Error::misuse(format!("`caller` {name:?} cannot travel in a header")))
+        });
+        let pool =
+            Pool { service, connect: self.connect, http2: self.http2, size: self.pool_size, peers: Mutex::default() };
+        let addresses = self.addresses.iter().map(|address| pool.peer(address)).collect();
+        debug_assert!(!lock(&pool.peers).is_empty());
+        Ok(Arc::new(Shared {
+            pool,
+            authority,
+            addresses,
+            next: AtomicUsize::new(0),
+            connect_timeout: self.connect_timeout,
+            timeout: self.timeout,
+            caller: caller.transpose()?,
+        }))
+    }
+}
+
+/// The option methods of both builders.
+macro_rules! client_options {
+    () => {
+        #[doc(hidden)]
+        pub fn new(service_name: impl Into<String>) -> Self {
+            Self { options: Options::new(service_name.into()), client: PhantomData }
+        }
+
+        /// Sets the addresses of the service, each `host:port`. Calls go to them in turn.
+        pub fn host_ports<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
+            self.options.addresses = addresses.into_iter().map(Into::into).collect();
+            self
+        }
+
+        /// Makes connections in another way than by TCP.
+        pub fn connector(mut self, connect: impl Connect) -> Self {
+            self.options.connect = Arc::new(connect);
+            self
+        }
+
+        /// Sets how long a connection may take to be made. Default 1 s (Kitex's is 50 ms).
+        pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+            self.options.connect_timeout = timeout;
+            self
+        }
+
+        /// Sets how many HTTP/2 connections there are to each address; each is made when it is first needed, and calls go
+        /// to them in turn. Default one and a half per core, as Kitex.
+        pub fn connection_pool_size(mut self, connections: usize) -> Self {
+            self.options.pool_size = connections;
+            self
+        }
+
+        /// Names the calling service to the called one (`source-service`). Default: not named.
+        pub fn caller(mut self, service_name: impl Into<String>) -> Self {
+            self.options.caller = Some(service_name.into());
+            self
+        }
+
+        /// The largest message that is accepted, in bytes. Default 16 MiB; Kitex has no limit.
+        pub fn max_message_size(mut self, bytes: usize) -> Self {
+            self.options.http2.max_message_size = bytes;
+            self
+        }
+
+        /// How much a server may send on one stream before it is read here, in bytes. Default 2 MiB.
+        pub fn initial_window_size(mut self, bytes: u32) -> Self {
+            self.options.http2.stream_window = bytes;
+            self
+        }
+
+        /// How much a server may send on all streams of a connection before it is read here, in bytes. Default 16 MiB.
+        pub fn initial_connection_window_size(mut self, bytes: u32) -> Self {
+            self.options.http2.connection_window = bytes;
+            self
+        }
+
+        /// How much of one stream may wait to be sent before `send` waits, in bytes. Default 256 KiB.
+        pub fn send_buffer_size(mut self, bytes: usize) -> Self {
+            self.options.http2.send_buffer = bytes;
+            self
+        }
+
+        /// The largest header list that is accepted, in bytes, 32 per field included. Default 64 KiB.
+        pub fn max_header_list_size(mut self, bytes: u32) -> Self {
+            self.options.http2.max_header_list_size = bytes;
+            self
+        }
+
+        /// When a quiet connection is probed. Default never, as Kitex.
+        pub fn keepalive(mut self, keepalive: impl Into<Option<Keepalive>>) -> Self {
+            self.options.http2.keepalive = keepalive.into();
+            self
+        }
+    };
+}
+
+/// Makes a client for streams. Whatever is not here, streams cannot do.
+#[must_use = "a builder does nothing until `build`"]
+pub struct StreamClientBuilder<C> {
+    options: Options,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
+    client_options!();
+
+    /// Sets how long every stream may take unless its call says otherwise. Default: without limit.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Makes the client. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// An option that cannot be; the text names it.
+    pub fn build(self) -> Result<C> {
+        Ok(C::from_channel(StreamChannel(self.options.build()?)))
+    }
+}
+
+/// Makes a client for ping-pong calls.
+#[must_use = "a builder does nothing until `build`"]
+pub struct ClientBuilder<C> {
+    options: Options,
+    client: PhantomData<fn() -> C>,
+}
+
+impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
+    client_options!();
+
+    /// Sets how long every call may take unless it says otherwise. Default: without limit.
+    pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Makes the client. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// An option that cannot be; the text names it.
+    pub fn build(self) -> Result<C> {
+        Ok(C::from_channel(Channel(self.options.build()?)))
+    }
+}
+
+impl<C> fmt::Debug for StreamClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamClientBuilder").field("options", &self.options).finish()
+    }
+}
+
+impl<C> fmt::Debug for ClientBuilder<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder").field("options", &self.options).finish()
+    }
+}

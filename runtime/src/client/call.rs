@@ -1,0 +1,303 @@
+//! A call before it is made: a value with options, awaited.
+
+use std::fmt;
+use std::future::{IntoFuture, poll_fn};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::channel::Shared;
+use crate::codec::{Encode, Message, Reply, Success, Throws};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::metadata::Metadata;
+use crate::metainfo::Metainfo;
+use crate::schema::Method;
+use crate::status::Code;
+use crate::stream::{BidiStream, ClientStream, Receiver, Sender};
+use crate::transport::{Halves, RecvHalf};
+
+/// A boxed future: what awaiting a call gives.
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What one call sets; it wins over what the client sets.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CallOptions {
+    pub(super) timeout: Option<Duration>,
+    pub(super) deadline: Option<Instant>,
+    pub(super) connect_timeout: Option<Duration>,
+    pub(super) host_port: Option<String>,
+    pub(super) metadata: Metadata,
+    pub(super) metainfo: Metainfo,
+    pub(super) context: Option<Context>,
+    /// What was wrong with an option: the call fails with it.
+    pub(super) mistake: Option<Error>,
+}
+
+impl CallOptions {
+    /// When the call must be over: the earliest of what was said.
+    pub(super) fn deadline(&self, default: Option<Duration>) -> Option<(Instant, Duration)> {
+        let timeout = self.timeout.or(default.filter(|_| self.deadline.is_none()));
+        let now = (timeout.is_some() || self.deadline.is_some()).then(Instant::now);
+        let until = |at: Instant| now.map(|now| (at, at.saturating_duration_since(now)));
+        let by_timeout = now.zip(timeout).and_then(|(now, after)| Some((now.checked_add(after)?, after)));
+        let by_deadline = self.deadline.and_then(until);
+        let by_context = self.context.as_ref().and_then(|cx| cx.deadline().zip(cx.timeout()));
+        [by_timeout, by_deadline, by_context].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+}
+
+/// The option methods that every call has.
+macro_rules! call_options {
+    () => {
+        /// Sets how long the call may take, its opening included. It travels as `grpc-timeout`; when it passes, both sides
+        /// see code 4.
+        pub fn timeout(mut self, timeout: Duration) -> Self {
+            self.options.timeout = Some(timeout);
+            self
+        }
+
+        /// Sets when the call must be over; see [`Self::timeout`]. The earlier of the two counts.
+        pub fn deadline(mut self, at: Instant) -> Self {
+            self.options.deadline = Some(at);
+            self
+        }
+
+        /// Sets how long a connection may take to be made for this call.
+        pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+            self.options.connect_timeout = Some(timeout);
+            self
+        }
+
+        /// Sends this call to one address, `host:port`, instead of the client's.
+        pub fn host_port(mut self, address: impl Into<String>) -> Self {
+            self.options.host_port = Some(address.into());
+            self
+        }
+
+        /// Adds metadata. A name or value that cannot be is the call's error; see [`Metadata::append`].
+        pub fn metadata(mut self, name: &str, value: impl AsRef<str>) -> Self {
+            if let Err(err) = self.options.metadata.append(name, value) {
+                self.options.mistake.get_or_insert(err);
+            }
+            self
+        }
+
+        /// Adds all of some metadata, binary values too.
+        pub fn metadata_all(mut self, metadata: &Metadata) -> Self {
+            self.options.metadata.merge(metadata);
+            self
+        }
+
+        /// Adds a transient metainfo value: the called service sees it, and those that it calls do not.
+        pub fn transient(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.options.metainfo.transient.insert(key.into(), value.into());
+            self
+        }
+
+        /// Adds a persistent metainfo value: all services down the chain of calls see it.
+        pub fn persistent(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.options.metainfo.persistent.insert(key.into(), value.into());
+            self
+        }
+
+        /// Makes this call a part of the one with this context: it ends with it, has at most its deadline, and passes its
+        /// persistent metainfo on.
+        pub fn context(mut self, cx: &Context) -> Self {
+            for (key, value) in &cx.metainfo().persistent {
+                self.options.metainfo.persistent.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            self.options.context = Some(cx.clone());
+            self
+        }
+    };
+}
+
+/// The opening of a stream: set its options, then await it. The server is not waited for.
+///
+/// Nothing happens before it is awaited.
+#[must_use = "a stream is opened when its call is awaited"]
+pub struct StreamCall<S> {
+    shared: Arc<Shared>,
+    method: &'static Method,
+    options: CallOptions,
+    /// The one request of a method that takes one.
+    request: Option<Box<dyn Encode + Send>>,
+    stream: PhantomData<fn() -> S>,
+}
+
+impl<S: Open> StreamCall<S> {
+    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, request: Option<Box<dyn Encode + Send>>) -> Self {
+        Self { shared, method, options: CallOptions::default(), request, stream: PhantomData }
+    }
+
+    call_options!();
+}
+
+impl<S> fmt::Debug for StreamCall<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamCall")
+            .field("method", &self.method.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Open> IntoFuture for StreamCall<S> {
+    type Output = Result<S>;
+    type IntoFuture = Pending<Result<S>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            let mut halves = self.shared.open(self.method, self.options).await?;
+            if let Some(request) = self.request {
+                halves.send.send(&*request)?;
+                halves.send.close();
+            }
+            Ok(S::open(Opened(halves)))
+        })
+    }
+}
+
+/// What a client's call of a streaming method gives. Sealed: these are the three kinds of streams.
+pub trait Open: Send + 'static {
+    /// Wraps what was opened.
+    #[doc(hidden)]
+    fn open(opened: Opened) -> Self;
+}
+
+/// A stream that was just opened.
+#[doc(hidden)]
+pub struct Opened(Halves);
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").finish_non_exhaustive()
+    }
+}
+
+impl<In: Message, Out: Message> Open for BidiStream<In, Out> {
+    fn open(Opened(halves): Opened) -> Self {
+        Self::new(Sender::new(halves.send), Receiver::new(halves.recv))
+    }
+}
+
+impl<Request: Message, Response: Message> Open for ClientStream<Request, Response> {
+    fn open(Opened(halves): Opened) -> Self {
+        Self::new(Sender::new(halves.send), Receiver::new(halves.recv))
+    }
+}
+
+impl<Response: Message> Open for Receiver<Response> {
+    fn open(Opened(halves): Opened) -> Self {
+        Self::new(halves.recv)
+    }
+}
+
+/// A call with one request and one response: set its options, then await it.
+///
+/// Nothing happens before it is awaited. Dropping the future cancels the call.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<T, E = Error> {
+    shared: Arc<Shared>,
+    method: &'static Method,
+    options: CallOptions,
+    args: Box<dyn Encode + Send>,
+    result: PhantomData<fn() -> (T, E)>,
+}
+
+impl<T: Success, E: Throws> Call<T, E> {
+    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, args: Box<dyn Encode + Send>) -> Self {
+        Self { shared, method, options: CallOptions::default(), args, result: PhantomData }
+    }
+
+    call_options!();
+
+    /// Makes the call and gives the response with its header and trailer metadata.
+    ///
+    /// # Errors
+    /// As the call itself.
+    pub async fn with_metadata(self) -> Result<WithMetadata<T>, E> {
+        self.run().await.map_err(E::from)?.into_result()
+    }
+
+    async fn run(self) -> Result<Answer<T, E>> {
+        let Halves { mut send, mut recv } = self.shared.open(self.method, self.options).await?;
+        send.send(&*self.args)?;
+        send.close();
+        if self.method.oneway {
+            // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
+            poll_fn(|task| send.poll_flush(task)).await?;
+            let reply = Reply(Ok(T::absent()?));
+            return Ok(Answer { reply, recv });
+        }
+        let reply = recv_reply(&mut *recv).await?;
+        Ok(Answer { reply, recv })
+    }
+}
+
+/// Receives the result wrapper and the end behind it. What the end says wins over the result, as in Kitex.
+async fn recv_reply<T: Success, E: Throws>(recv: &mut dyn RecvHalf) -> Result<Reply<T, E>> {
+    let reply = poll_fn(|task| {
+        recv.poll_recv(task).map(|frame| {
+            let reply = frame?.map(|frame| Reply::<T, E>::decode(&mut frame.reader()));
+            reply.transpose().map_err(Error::from)
+        })
+    });
+    let Some(reply) = reply.await? else {
+        return Err(Error::status(Code::INTERNAL, "the server ended the call without a response"));
+    };
+    match poll_fn(|task| recv.poll_recv(task).map(|frame| frame.map(|frame| frame.is_some()))).await? {
+        false => Ok(reply),
+        true => Err(Error::protocol("the server sent more than one response to a call that has one")),
+    }
+}
+
+struct Answer<T, E> {
+    reply: Reply<T, E>,
+    recv: Box<dyn RecvHalf>,
+}
+
+impl<T: Success, E: Throws> Answer<T, E> {
+    fn into_result(mut self) -> Result<WithMetadata<T>, E> {
+        let message = self.reply.0?;
+        let trailer = self.recv.trailer().cloned().unwrap_or_default();
+        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+        let header = match self.recv.poll_header(&mut task) {
+            std::task::Poll::Ready(Ok(header)) => header.clone(),
+            _ => Metadata::new(),
+        };
+        Ok(WithMetadata { message, header, trailer })
+    }
+}
+
+impl<T, E> fmt::Debug for Call<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("method", &self.method.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Success, E: Throws> IntoFuture for Call<T, E> {
+    type Output = Result<T, E>;
+    type IntoFuture = Pending<Result<T, E>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.run().await?.reply.0 })
+    }
+}
+
+/// A response with the metadata around it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct WithMetadata<T> {
+    /// The response.
+    pub message: T,
+    /// The server's header metadata.
+    pub header: Metadata,
+    /// The server's trailer metadata.
+    pub trailer: Metadata,
+}

@@ -1,0 +1,192 @@
+//! The one way of every call: choose an address, take a connection, open a stream.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use http::header::{HeaderName, HeaderValue};
+use http::uri::Authority;
+
+use super::call::{Call, CallOptions, Open, StreamCall};
+use super::pool::{Peer, Pool};
+use crate::codec::{Message, Success, Thrift, Throws};
+use crate::error::{Error, Result, Stage};
+use crate::metadata::Metadata;
+use crate::schema::Method;
+use crate::stream::{BidiStream, ClientStream, Receiver};
+use crate::transport::Halves;
+use crate::transport::http2::client::{Open as OpenStream, Refused};
+
+/// How often a stream is opened anew on another connection, where one turned out to be closed; as Kitex.
+const ATTEMPTS: usize = 6;
+
+/// What clients of one kind share.
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) authority: Authority,
+    pub(super) addresses: Vec<Arc<Peer>>,
+    pub(super) next: AtomicUsize,
+    pub(super) connect_timeout: Duration,
+    /// What calls are given unless they say otherwise.
+    pub(super) timeout: Option<Duration>,
+    pub(super) caller: Option<HeaderValue>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("pool", &self.pool).finish_non_exhaustive()
+    }
+}
+
+/// What a generated stream client calls through. Clones share the connections.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct StreamChannel(pub(super) Arc<Shared>);
+
+/// What a generated ping-pong client calls through. Clones share the connections.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct Channel(pub(super) Arc<Shared>);
+
+impl StreamChannel {
+    /// Calls a method of both streams.
+    #[must_use]
+    pub fn bidirectional<In: Message, Out: Message>(&self, method: &'static Method) -> StreamCall<BidiStream<In, Out>> {
+        self.stream(method)
+    }
+
+    /// Calls a method of a request stream.
+    #[must_use]
+    pub fn client<Request: Message, Response: Message>(
+        &self,
+        method: &'static Method,
+    ) -> StreamCall<ClientStream<Request, Response>> {
+        self.stream(method)
+    }
+
+    /// Calls a method of a response stream.
+    #[must_use]
+    pub fn server<Request: Message, Response: Message>(
+        &self,
+        method: &'static Method,
+        request: Request,
+    ) -> StreamCall<Receiver<Response>> {
+        StreamCall::new(Arc::clone(&self.0), method, Some(Box::new(request)))
+    }
+
+    /// Calls a unary method.
+    #[must_use]
+    pub fn unary<T: Success, E: Throws>(
+        &self,
+        method: &'static Method,
+        args: impl Thrift + Send + 'static,
+    ) -> Call<T, E> {
+        Call::new(Arc::clone(&self.0), method, Box::new(args))
+    }
+
+    fn stream<S: Open>(&self, method: &'static Method) -> StreamCall<S> {
+        StreamCall::new(Arc::clone(&self.0), method, None)
+    }
+}
+
+impl Channel {
+    /// Calls a method that answers.
+    #[must_use]
+    pub fn call<T: Success, E: Throws>(
+        &self,
+        method: &'static Method,
+        args: impl Thrift + Send + 'static,
+    ) -> Call<T, E> {
+        Call::new(Arc::clone(&self.0), method, Box::new(args))
+    }
+
+    /// Calls a method that does not.
+    #[must_use]
+    pub fn oneway<E: Throws>(&self, method: &'static Method, args: impl Thrift + Send + 'static) -> Call<(), E> {
+        Call::new(Arc::clone(&self.0), method, Box::new(args))
+    }
+}
+
+impl Shared {
+    /// Opens a stream, within the call's deadline.
+    pub(super) async fn open(&self, method: &'static Method, options: CallOptions) -> Result<Halves> {
+        if let Some(err) = options.mistake {
+            return Err(err);
+        }
+        let deadline = options.deadline(self.timeout);
+        let opening = self.open_anywhere(method, &options, deadline);
+        let Some((at, after)) = deadline else { return opening.await };
+        let late = |_| Err(Error::DeadlineExceeded { during: Stage::Connect, after });
+        tokio::time::timeout_at(at.into(), opening).await.unwrap_or_else(late)
+    }
+
+    async fn open_anywhere(
+        &self,
+        method: &'static Method,
+        options: &CallOptions,
+        deadline: Option<(Instant, Duration)>,
+    ) -> Result<Halves> {
+        let metadata = self.metadata(method, options);
+        let open = OpenStream {
+            path: method.path,
+            authority: &self.authority,
+            metadata: &metadata,
+            deadline,
+            parent: options.context.as_ref(),
+        };
+        let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
+        let named = options.host_port.as_deref().map(|address| self.pool.peer(address));
+        let instances = if named.is_some() { 1 } else { self.addresses.len() };
+        let mut unreachable = 0;
+        let mut last = None;
+        for _ in 0..ATTEMPTS {
+            let peer = named.as_ref().unwrap_or_else(|| self.next_address());
+            let err = match self.pool.connection(peer, connect_timeout).await {
+                Ok(connection) => match connection.open(&open) {
+                    Ok(halves) => return Ok(halves),
+                    Err(Refused::Stream(err)) => return Err(err),
+                    Err(Refused::Connection(err)) => err,
+                },
+                Err(err) => {
+                    unreachable += 1;
+                    err
+                }
+            };
+            last = Some(err);
+            if unreachable >= instances {
+                break;
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::misuse("the client has no address")))
+    }
+
+    fn next_address(&self) -> &Arc<Peer> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        &self.addresses[turn % self.addresses.len()]
+    }
+
+    /// What travels with the call: the user's metadata, metainfo, and who calls.
+    fn metadata(&self, method: &'static Method, options: &CallOptions) -> Metadata {
+        const SOURCE_SERVICE: HeaderName = HeaderName::from_static("source-service");
+        const SOURCE_METHOD: HeaderName = HeaderName::from_static("source-method");
+        const DESTINATION_SERVICE: HeaderName = HeaderName::from_static("destination-service");
+        const DESTINATION_METHOD: HeaderName = HeaderName::from_static("destination-method");
+        let mut metadata = options.metadata.clone();
+        options.metainfo.write_to(&mut metadata);
+        if let Some(caller) = &self.caller {
+            metadata.set(SOURCE_SERVICE, caller.clone());
+            let from = options.context.as_ref().map_or("", crate::Context::method);
+            for (name, value) in [
+                (SOURCE_METHOD, from),
+                (DESTINATION_SERVICE, self.pool.service.as_str()),
+                (DESTINATION_METHOD, method.name),
+            ] {
+                if let Ok(value) = HeaderValue::from_str(value) {
+                    metadata.set(name, value);
+                }
+            }
+        }
+        metadata
+    }
+}

@@ -1,0 +1,347 @@
+//! Bytes to be written: one growing run, with long payloads linked in between instead of copied.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::IoSlice;
+use std::mem;
+
+use bytes::{Buf, Bytes};
+
+/// Bytes to be written, as they grow.
+///
+/// Short bytes are copied into one run; [`Bytes`] of [`LINK_MIN`] and more are linked in at their place. Nothing is
+/// allocated until the first byte, and [`Buffer::take`] gives all memory away, so that an idle buffer costs 40 bytes.
+#[derive(Default)]
+pub struct Buffer {
+    run: Vec<u8>,
+    links: Option<Box<Links>>,
+    /// The length of the run that was taken last: the next one is likely to be as long.
+    last: u32,
+}
+
+/// What stands between the bytes of the run, in order.
+#[derive(Default)]
+struct Links {
+    list: Vec<Link>,
+    len: usize,
+}
+
+struct Link {
+    /// The length of the run when the bytes were linked.
+    at: usize,
+    bytes: Bytes,
+}
+
+/// A place in a [`Buffer`] to go back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    run: usize,
+    links: usize,
+}
+
+impl Buffer {
+    /// An empty buffer, without memory of its own.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { run: Vec::new(), links: None, last: 0 }
+    }
+
+    /// An empty buffer whose run has room for `capacity` bytes.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
+        Self { run: Vec::with_capacity(capacity), ..Self::new() }
+    }
+
+    /// How many bytes there are, linked ones included.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.run.len() + self.links.as_ref().map_or(0, |links| links.len)
+    }
+
+    /// Whether there are no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.run.is_empty() && self.links.is_none()
+    }
+
+    /// How many bytes were copied into the run: the offset that [`Buffer::patch`] takes for what comes next.
+    #[must_use]
+    pub fn run_len(&self) -> usize {
+        self.run.len()
+    }
+
+    /// Makes room for `additional` bytes in the run.
+    pub fn reserve(&mut self, additional: usize) {
+        self.run.reserve(additional);
+    }
+
+    /// Appends by copying.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.warm();
+        self.run.extend_from_slice(bytes);
+    }
+
+    /// Appends, copying what is shorter than [`LINK_MIN`] and linking what is not.
+    pub fn link(&mut self, bytes: Bytes) {
+        if bytes.len() < LINK_MIN {
+            return self.put(&bytes);
+        }
+        let at = self.run.len();
+        let links = self.links.get_or_insert_default();
+        links.len += bytes.len();
+        links.list.push(Link { at, bytes });
+    }
+
+    /// Appends another buffer. A long one is linked, not copied; offsets into it are void afterwards.
+    pub fn append(&mut self, other: Self) {
+        if self.is_empty() && self.run.capacity() <= other.run.capacity() {
+            let last = self.last;
+            *self = Self { last, ..other };
+        } else if other.run.len() >= LINK_MIN {
+            other.into_payload().into_iter().for_each(|bytes| self.link(bytes));
+        } else {
+            let mut from = 0;
+            for Link { at, bytes } in other.links.into_iter().flat_map(|links| links.list) {
+                self.put(other.run.get(from..at).unwrap_or_default());
+                self.link(bytes);
+                from = at;
+            }
+            self.put(other.run.get(from..).unwrap_or_default());
+        }
+    }
+
+    /// Overwrites bytes of the run, from the offset `at` that [`Buffer::run_len`] told: a length that was not known yet.
+    ///
+    /// What would reach beyond the run is a mistake of the caller and is not written.
+    pub fn patch(&mut self, at: usize, bytes: &[u8]) {
+        let slot = self.run.get_mut(at..).and_then(|run| run.get_mut(..bytes.len()));
+        debug_assert!(slot.is_some(), "patch of {} bytes at {at} is beyond the run", bytes.len());
+        if let Some(slot) = slot {
+            slot.copy_from_slice(bytes);
+        }
+    }
+
+    /// Remembers the end, for [`Buffer::rollback`].
+    #[must_use]
+    pub fn mark(&self) -> Mark {
+        Mark { run: self.run.len(), links: self.links.as_ref().map_or(0, |links| links.list.len()) }
+    }
+
+    /// Drops what was appended since `mark`, and nothing else: what a failed encode leaves behind.
+    pub fn rollback(&mut self, mark: Mark) {
+        self.run.truncate(mark.run);
+        if let Some(links) = &mut self.links {
+            let gone: usize = links.list.drain(mark.links..).map(|link| link.bytes.len()).sum();
+            links.len -= gone;
+            if links.list.is_empty() {
+                self.links = None;
+            }
+        }
+    }
+
+    /// Drops all bytes and keeps the memory.
+    pub fn clear(&mut self) {
+        self.run.clear();
+        self.links = None;
+    }
+
+    /// Takes all bytes, and the memory with them.
+    #[must_use]
+    pub fn take(&mut self) -> Payload {
+        let last = self.run.len().min(LAST_MAX) as u32;
+        mem::replace(self, Self { last, ..Self::new() }).into_payload()
+    }
+
+    /// Gives an empty run its first memory, so that it does not start with 8 bytes and double from there.
+    #[inline]
+    pub(super) fn warm(&mut self) {
+        if self.run.capacity() == 0 {
+            self.run.reserve_exact((self.last as usize).max(RUN_MIN));
+        }
+    }
+
+    /// Appends what has a fixed size.
+    #[inline]
+    pub(super) fn put_array<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.run.extend_from_slice(&bytes);
+    }
+
+    /// Appends a head and what it is the head of.
+    #[inline]
+    pub(super) fn put_with_head<const N: usize>(&mut self, head: [u8; N], bytes: &[u8]) {
+        self.run.reserve(N + bytes.len());
+        self.run.extend_from_slice(&head);
+        self.run.extend_from_slice(bytes);
+    }
+
+    /// Appends numbers of one width.
+    #[inline]
+    pub(super) fn put_arrays<T: Copy, const N: usize>(&mut self, values: &[T], to_be: impl Fn(T) -> [u8; N]) {
+        self.run.reserve(values.len() * N);
+        let mut blocks = values.chunks_exact(BLOCK);
+        for block in &mut blocks {
+            let mut bytes = [[0; N]; BLOCK];
+            for (bytes, value) in bytes.iter_mut().zip(block) {
+                *bytes = to_be(*value);
+            }
+            self.run.extend_from_slice(bytes.as_flattened());
+        }
+        for value in blocks.remainder() {
+            self.run.extend_from_slice(&to_be(*value));
+        }
+    }
+
+    fn into_payload(self) -> Payload {
+        let run = Bytes::from(self.run);
+        let Some(links) = self.links else { return Payload::from(run) };
+        let mut segments = VecDeque::with_capacity(2 * links.list.len() + 1);
+        let mut from = 0;
+        let len = run.len() + links.len;
+        for Link { at, bytes } in links.list {
+            if from < at {
+                segments.push_back(run.slice(from..at));
+            }
+            segments.push_back(bytes);
+            from = at;
+        }
+        if from < run.len() {
+            segments.push_back(run.slice(from..));
+        }
+        let head = segments.pop_front().unwrap_or_default();
+        let len = len - head.len();
+        let tail = (!segments.is_empty()).then(|| Box::new(Tail { segments, len }));
+        Payload { head, tail }
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let links = self.links.as_ref().map_or(0, |links| links.list.len());
+        f.debug_struct("Buffer").field("len", &self.len()).field("links", &links).finish_non_exhaustive()
+    }
+}
+
+/// Bytes ready to be written: what [`Buffer::take`] takes, or any [`Bytes`].
+///
+/// Read it as a [`Buf`]; [`Buf::chunks_vectored`] gives all segments to one system call. A clone shares the bytes.
+#[derive(Clone, Default)]
+pub struct Payload {
+    /// Empty only where the whole payload is.
+    head: Bytes,
+    tail: Option<Box<Tail>>,
+}
+
+#[derive(Clone)]
+struct Tail {
+    /// None of them is empty.
+    segments: VecDeque<Bytes>,
+    len: usize,
+}
+
+impl Payload {
+    /// Makes the next segment the head, where the head is used up.
+    fn settle(&mut self) {
+        if !self.head.is_empty() {
+            return;
+        }
+        let Some(tail) = &mut self.tail else { return };
+        if let Some(head) = tail.segments.pop_front() {
+            tail.len -= head.len();
+            self.head = head;
+        }
+        if tail.segments.is_empty() {
+            self.tail = None;
+        }
+    }
+}
+
+impl Buf for Payload {
+    #[inline]
+    fn remaining(&self) -> usize {
+        self.head.len() + self.tail.as_ref().map_or(0, |tail| tail.len)
+    }
+
+    #[inline]
+    fn chunk(&self) -> &[u8] {
+        &self.head
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        let tail = self.tail.iter().flat_map(|tail| &tail.segments);
+        let segments = std::iter::once(&self.head).filter(|head| !head.is_empty()).chain(tail);
+        dst.iter_mut().zip(segments).map(|(slot, segment)| *slot = IoSlice::new(segment)).count()
+    }
+
+    /// # Panics
+    /// There are fewer than `count` bytes.
+    fn advance(&mut self, mut count: usize) {
+        while self.tail.is_some() && count >= self.head.len() {
+            count -= self.head.len();
+            self.head.clear();
+            self.settle();
+        }
+        self.head.advance(count);
+    }
+
+    /// Shares the memory where the bytes are in one segment, and copies where they are not.
+    ///
+    /// # Panics
+    /// There are fewer than `len` bytes.
+    fn copy_to_bytes(&mut self, len: usize) -> Bytes {
+        if len <= self.head.len() {
+            let bytes = self.head.split_to(len);
+            self.settle();
+            return bytes;
+        }
+        assert!(len <= self.remaining(), "{len} bytes wanted of {}", self.remaining());
+        let mut bytes = Vec::with_capacity(len);
+        while bytes.len() < len {
+            let count = self.head.len().min(len - bytes.len());
+            bytes.extend_from_slice(self.head.get(..count).unwrap_or_default());
+            self.advance(count);
+        }
+        bytes.into()
+    }
+}
+
+/// The segments in order.
+impl IntoIterator for Payload {
+    type Item = Bytes;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<Bytes>, std::collections::vec_deque::IntoIter<Bytes>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let head = (!self.head.is_empty()).then_some(self.head);
+        head.into_iter().chain(self.tail.map(|tail| tail.segments).unwrap_or_default())
+    }
+}
+
+impl From<Bytes> for Payload {
+    fn from(bytes: Bytes) -> Self {
+        Self { head: bytes, tail: None }
+    }
+}
+
+impl From<Vec<u8>> for Payload {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let segments = self.tail.as_ref().map_or(0, |tail| tail.segments.len()) + 1;
+        f.debug_struct("Payload").field("len", &self.remaining()).field("segments", &segments).finish()
+    }
+}
+
+/// From this length on, bytes are linked instead of copied.
+pub const LINK_MIN: usize = 4 << 10;
+
+/// How many numbers are turned into bytes at once.
+const BLOCK: usize = 8;
+
+/// The first allocation of a run, in bytes.
+const RUN_MIN: usize = 128;
+
+/// What a run reserves at most because the one before was that long.
+const LAST_MAX: usize = 64 << 10;

@@ -1,0 +1,28 @@
+//! What streams and calls need of a value beyond its bytes.
+
+use std::fmt;
+
+use super::{EncodeError, Thrift, binary};
+
+/// What a stream carries: a Thrift struct or union that may move between tasks and can be printed.
+///
+/// Implemented for every type that qualifies; there is nothing to write.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a message of a stream",
+    label = "not a message",
+    note = "a message is a type with `#[derive(Thrift, Debug)]` that is `Send` and `'static`"
+)]
+pub trait Message: Thrift + fmt::Debug + Send + 'static {}
+
+impl<T: Thrift + fmt::Debug + Send + 'static> Message for T {}
+
+/// The one virtual call that a message costs on its way out: everything below it is monomorphised.
+pub(crate) trait Encode {
+    fn encode(&self, w: &mut binary::Writer<'_>) -> Result<(), EncodeError>;
+}
+
+impl<T: Thrift> Encode for T {
+    fn encode(&self, w: &mut binary::Writer<'_>) -> Result<(), EncodeError> {
+        Thrift::encode(self, w)
+    }
+}

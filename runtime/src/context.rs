@@ -1,0 +1,389 @@
+//! What a handler knows of the call it answers, and what it says besides its messages.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use crate::error::{Cancelled, Error, Result};
+use crate::metadata::Metadata;
+use crate::metainfo::Metainfo;
+use crate::net::Address;
+use crate::schema::Method;
+
+/// The context of a call: method, caller, peer, deadline, cancellation, metadata, metainfo and typed extensions.
+///
+/// Any method of a service trait may take `&Context` first. Cloning is cheap and gives the same context. Passing it to an
+/// outgoing call (`.context(cx)`) gives that call the deadline, the persistent metainfo and the cancellation of this one.
+#[derive(Clone)]
+pub struct Context {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    method: Option<&'static Method>,
+    peer: Option<Address>,
+    /// When the call must be over, and how long it was given.
+    deadline: Option<(Instant, Duration)>,
+    metadata: Metadata,
+    metainfo: OnceLock<Metainfo>,
+    cancellation: Cancellation,
+    response: Mutex<Response>,
+    /// Who can send the response headers now.
+    sender: OnceLock<Weak<dyn SendHeader>>,
+    extensions: Mutex<http::Extensions>,
+}
+
+/// The metadata of the answer.
+#[derive(Debug, Default)]
+struct Response {
+    header: Metadata,
+    header_sent: bool,
+    trailer: Metadata,
+    trailer_sent: bool,
+}
+
+/// The transport's hand for [`Context::send_header`].
+pub(crate) trait SendHeader: Send + Sync {
+    fn send_header(self: Arc<Self>);
+}
+
+/// Something that ends when a context is cancelled: a stream opened with it.
+pub(crate) trait Cancel: Send + Sync {
+    fn cancel(self: Arc<Self>, cause: &Error);
+}
+
+impl Context {
+    pub(crate) fn new(
+        method: Option<&'static Method>,
+        peer: Option<Address>,
+        deadline: Option<(Instant, Duration)>,
+        metadata: Metadata,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                method,
+                peer,
+                deadline,
+                metadata,
+                metainfo: OnceLock::new(),
+                cancellation: Cancellation::default(),
+                response: Mutex::default(),
+                sender: OnceLock::new(),
+                extensions: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The method's name on the wire; empty outside a call.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        self.inner.method.map_or("", |method| method.name)
+    }
+
+    /// The service's name in the IDL; empty outside a call.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        self.inner.method.map_or("", |method| method.service)
+    }
+
+    /// The service that calls, as it names itself; `None` where it does not.
+    #[must_use]
+    pub fn caller(&self) -> Option<Cow<'_, str>> {
+        self.inner.metadata.get("source-service").filter(|name| !name.is_empty())
+    }
+
+    /// The address that the call came from.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Address> {
+        self.inner.peer.as_ref()
+    }
+
+    /// When the call must be over. Over HTTP/2 it is the caller's `grpc-timeout`.
+    ///
+    /// After it, `recv` and `send` fail with code 4, and the context is cancelled.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.inner.deadline.map(|(at, _)| at)
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Duration> {
+        self.inner.deadline.map(|(_, given)| given)
+    }
+
+    /// The metadata that came with the call.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.inner.metadata
+    }
+
+    /// The metainfo that came with the call.
+    #[must_use]
+    pub fn metainfo(&self) -> &Metainfo {
+        self.inner.metainfo.get_or_init(|| Metainfo::from_headers(self.inner.metadata.raw()))
+    }
+
+    /// A transient metainfo value: one that the direct caller set.
+    #[must_use]
+    pub fn transient(&self, key: &str) -> Option<&str> {
+        self.metainfo().transient.get(key).map(String::as_str)
+    }
+
+    /// A persistent metainfo value: one that goes down the whole chain of calls.
+    #[must_use]
+    pub fn persistent(&self, key: &str) -> Option<&str> {
+        self.metainfo().persistent.get(key).map(String::as_str)
+    }
+
+    /// Adds header metadata to the answer. The headers go out with the first message, with the end of the call, or when
+    /// [`Context::send_header`] is called.
+    ///
+    /// # Errors
+    /// A name or value that [`Metadata::append`] refuses, or headers that are sent already.
+    pub fn set_header(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
+        self.header(|header| header.append(name, value))
+    }
+
+    /// As [`Context::set_header`], for several at once, binary ones too.
+    ///
+    /// # Errors
+    /// Headers that are sent already.
+    pub fn set_headers(&self, metadata: &Metadata) -> Result<()> {
+        self.header(|header| {
+            header.merge(metadata);
+            Ok(())
+        })
+    }
+
+    fn header(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+        let mut response = self.response();
+        if response.header_sent {
+            return Err(Error::misuse("the headers are sent already: set them before the first message"));
+        }
+        set(&mut response.header)
+    }
+
+    /// Sends the response headers now, before any message.
+    ///
+    /// # Errors
+    /// Headers that are sent already.
+    pub fn send_header(&self) -> Result<()> {
+        self.header(|_| Ok(()))?;
+        if let Some(sender) = self.inner.sender.get().and_then(Weak::upgrade) {
+            sender.send_header();
+        }
+        Ok(())
+    }
+
+    /// Adds trailer metadata to the answer. Trailers go out when the handler returns.
+    ///
+    /// # Errors
+    /// A name or value that [`Metadata::append`] refuses, or a call that has ended.
+    pub fn set_trailer(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
+        self.trailer(|trailer| trailer.append(name, value))
+    }
+
+    /// As [`Context::set_trailer`], for several at once, binary ones too.
+    ///
+    /// # Errors
+    /// A call that has ended.
+    pub fn set_trailers(&self, metadata: &Metadata) -> Result<()> {
+        self.trailer(|trailer| {
+            trailer.merge(metadata);
+            Ok(())
+        })
+    }
+
+    fn trailer(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+        let mut response = self.response();
+        if response.trailer_sent {
+            return Err(Error::misuse("the call has ended: set trailers before the handler returns"));
+        }
+        set(&mut response.trailer)
+    }
+
+    /// Waits until the call is cancelled and tells why: the caller cancelled or went away, the deadline passed, the server
+    /// is shutting down, or the handler returned.
+    pub async fn cancelled(&self) -> Error {
+        self.inner.cancellation.wait().await
+    }
+
+    /// Why the call was cancelled; `None` while it runs.
+    #[must_use]
+    pub fn cancel_cause(&self) -> Option<&Error> {
+        self.inner.cancellation.cause.get()
+    }
+
+    /// Whether the call was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel_cause().is_some()
+    }
+
+    /// Keeps a value with the call, by its type. The last value of a type wins.
+    pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) {
+        lock(&self.inner.extensions).insert(value);
+    }
+
+    /// A clone of the value of this type that was kept with the call.
+    #[must_use]
+    pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
+        lock(&self.inner.extensions).get().cloned()
+    }
+
+    pub(crate) fn cancel(&self, cause: Error) {
+        self.inner.cancellation.cancel(cause);
+    }
+
+    /// Ends `child` with this context, at once where it is cancelled already.
+    pub(crate) fn adopt(&self, child: &Arc<impl Cancel + 'static>) {
+        let weak: Weak<dyn Cancel> = Arc::<_>::downgrade(child) as _;
+        self.inner.cancellation.adopt(weak);
+    }
+
+    pub(crate) fn on_send_header(&self, sender: &Arc<impl SendHeader + 'static>) {
+        let weak: Weak<dyn SendHeader> = Arc::<_>::downgrade(sender) as _;
+        // Set once, where the call begins.
+        let _ = self.inner.sender.set(weak);
+    }
+
+    /// Takes the header metadata: from now on headers count as sent.
+    pub(crate) fn take_header(&self) -> Metadata {
+        let mut response = self.response();
+        response.header_sent = true;
+        std::mem::take(&mut response.header)
+    }
+
+    /// Whether the handler set a header that no one has taken.
+    pub(crate) fn has_header(&self) -> bool {
+        !self.response().header.raw().is_empty()
+    }
+
+    /// Takes the trailer metadata: from now on trailers count as sent.
+    pub(crate) fn take_trailer(&self) -> Metadata {
+        let mut response = self.response();
+        response.header_sent = true;
+        response.trailer_sent = true;
+        std::mem::take(&mut response.trailer)
+    }
+
+    fn response(&self) -> MutexGuard<'_, Response> {
+        lock(&self.inner.response)
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("service", &self.service())
+            .field("method", &self.method())
+            .field("peer", &self.inner.peer)
+            .field("deadline", &self.inner.deadline)
+            .field("cancelled", &self.cancel_cause())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A one-way switch with a reason, and what ends with it.
+#[derive(Default)]
+struct Cancellation {
+    cause: OnceLock<Error>,
+    waiting: Notify,
+    children: Mutex<Vec<Weak<dyn Cancel>>>,
+}
+
+impl Cancellation {
+    fn cancel(&self, cause: Error) {
+        if self.cause.set(cause).is_err() {
+            return;
+        }
+        self.waiting.notify_waiters();
+        for child in std::mem::take(&mut *lock(&self.children)) {
+            self.end(&child);
+        }
+    }
+
+    async fn wait(&self) -> Error {
+        let mut waiting = pin!(self.waiting.notified());
+        // Registered before the look, so that a cancellation between the two is not missed.
+        waiting.as_mut().enable();
+        if self.cause.get().is_none() {
+            waiting.await;
+        }
+        self.cause.get().cloned().unwrap_or_else(|| Error::dropped("the call ended"))
+    }
+
+    fn adopt(&self, child: Weak<dyn Cancel>) {
+        let mut children = lock(&self.children);
+        if self.cause.get().is_some() {
+            drop(children);
+            return self.end(&child);
+        }
+        if children.len() == children.capacity() {
+            // Before it grows: a handler that makes many calls keeps only those that live.
+            children.retain(|child| child.strong_count() > 0);
+        }
+        children.push(child);
+    }
+
+    fn end(&self, child: &Weak<dyn Cancel>) {
+        if let (Some(child), Some(cause)) = (child.upgrade(), self.cause.get()) {
+            let (code, message) = (cause.code(), cause.message());
+            child.cancel(&Error::Cancelled(Arc::new(Cancelled::Cascade { code, message })));
+        }
+    }
+}
+
+/// Locks what no panic can leave half-done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn cancellation_reaches_waiters_children_and_late_comers_once() {
+        #[derive(Default)]
+        struct Child(Mutex<Vec<String>>);
+        impl Cancel for Child {
+            fn cancel(self: Arc<Self>, cause: &Error) {
+                lock(&self.0).push(cause.to_string());
+            }
+        }
+        let cx = Context::new(None, None, None, Metadata::new());
+        let early = Arc::new(Child::default());
+        cx.adopt(&early);
+        let waiting = tokio::spawn({
+            let cx = cx.clone();
+            async move { cx.cancelled().await.to_string() }
+        });
+        tokio::task::yield_now().await;
+        cx.cancel(Error::status(14, "first"));
+        cx.cancel(Error::status(14, "second"));
+        let late = Arc::new(Child::default());
+        cx.adopt(&late);
+        assert_eq!(waiting.await.unwrap(), "rpc error: code = 14 desc = first");
+        assert_eq!(cx.cancelled().await.to_string(), "rpc error: code = 14 desc = first");
+        for child in [early, late] {
+            assert_eq!(*lock(&child.0), ["rpc error: code = 14 desc = first"]);
+        }
+    }
+
+    #[test]
+    fn headers_are_set_before_they_are_sent() {
+        let cx = Context::new(None, None, None, Metadata::new());
+        cx.set_header("x-a", "1").unwrap();
+        assert!(cx.set_header("X-A", "1").is_err());
+        assert_eq!(cx.take_header().get("x-a").as_deref(), Some("1"));
+        assert!(cx.set_header("x-b", "2").unwrap_err().to_string().contains("sent already"));
+        assert!(cx.send_header().is_err());
+        cx.set_trailer("x-t", "3").unwrap();
+        assert_eq!(cx.take_trailer().get("x-t").as_deref(), Some("3"));
+        assert!(cx.set_trailer("x-t", "3").is_err());
+    }
+}

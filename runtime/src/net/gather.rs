@@ -1,0 +1,203 @@
+//! Lets the streams of a connection share system calls.
+//!
+//! The h2 crate writes and flushes whenever its task runs, which for many small streams is a system call per message.
+//! [`Gather`] stands between it and the socket: it gathers what is written, and its flush first yields once to the
+//! scheduler when more than one stream is active, so that the others can add their frames. A lone stream flushes at once.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::BoxIo;
+use crate::wire::http2::Progress;
+
+/// What a connection's task and its [`Gather`] know of each other.
+#[derive(Debug, Default)]
+pub(crate) struct Pulse {
+    active: AtomicUsize,
+    read: AtomicBool,
+    /// Frames ended so far, shifted by one, and whether something is unfinished.
+    progress: AtomicU64,
+}
+
+impl Pulse {
+    /// How many streams are open.
+    pub(crate) fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_active(&self, streams: usize) {
+        self.active.store(streams, Ordering::Relaxed);
+    }
+
+    /// Whether anything was read since the last time this was asked.
+    pub(crate) fn take_read(&self) -> bool {
+        self.read.swap(false, Ordering::Relaxed)
+    }
+
+    /// The number of the frame that is unfinished; `None` between frames.
+    pub(crate) fn unfinished(&self) -> Option<u64> {
+        let progress = self.progress.load(Ordering::Relaxed);
+        (progress & 1 == 1).then_some(progress >> 1)
+    }
+}
+
+/// An IO whose writes are gathered.
+pub(crate) struct Gather {
+    io: BoxIo,
+    pulse: Arc<Pulse>,
+    /// Read before this wrapper was made, to be read again.
+    ahead: Bytes,
+    progress: Option<Progress>,
+    out: Vec<u8>,
+    /// How much of `out` is written.
+    written: usize,
+    has_yielded: bool,
+}
+
+/// A buffer of this size is written without waiting for a flush.
+const FULL: usize = 64 << 10;
+/// A flush of at least this much does not yield: the system call is shared well enough.
+const WORTH_A_CALL: usize = 16 << 10;
+/// A single write of at least this much is not copied.
+const LONG: usize = 16 << 10;
+/// What is kept of the buffer between flushes.
+const KEEP: usize = 80 << 10;
+
+impl Gather {
+    /// A client's side: what the server sends is not watched.
+    pub(crate) fn client(io: BoxIo, pulse: Arc<Pulse>) -> Self {
+        Self { io, pulse, ahead: Bytes::new(), progress: None, out: Vec::new(), written: 0, has_yielded: false }
+    }
+
+    /// A server's side: `ahead` was read for detection, and unfinished frames are told to the pulse.
+    pub(crate) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes) -> Self {
+        Self { ahead, progress: Some(Progress::of_client()), ..Self::client(io, pulse) }
+    }
+
+    fn note_read(&mut self, bytes: &[u8]) {
+        self.pulse.read.store(true, Ordering::Relaxed);
+        if let Some(progress) = &mut self.progress {
+            progress.feed(bytes);
+            let word = progress.frames() << 1 | u64::from(progress.is_partial());
+            self.pulse.progress.store(word, Ordering::Relaxed);
+        }
+    }
+
+    fn pending(&self) -> usize {
+        self.out.len() - self.written
+    }
+
+    fn write_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.out.get(self.written..).filter(|rest| !rest.is_empty()) {
+            match ready!(Pin::new(&mut self.io).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.written += count,
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+        if self.out.capacity() > KEEP {
+            self.out.shrink_to(FULL);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes what is pending and `bufs` by one system call; answers how much of `bufs` went.
+    fn write_through(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let before = self.pending();
+        let mut slices = [IoSlice::new(&[]); 8];
+        let rest = self.out.get(self.written..).unwrap_or_default();
+        let mut count = 0;
+        for (slot, slice) in slices.iter_mut().zip(std::iter::once(rest).chain(bufs.iter().map(|buf| &**buf))) {
+            *slot = IoSlice::new(slice);
+            count += 1;
+        }
+        let slices = slices.get(..count).unwrap_or_default();
+        let sent = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, slices))?;
+        if sent == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        if sent < before {
+            self.written += sent;
+            return self.write_through(cx, bufs);
+        }
+        self.out.clear();
+        self.written = 0;
+        match sent - before {
+            0 => self.write_through(cx, bufs),
+            taken => Poll::Ready(Ok(taken)),
+        }
+    }
+}
+
+impl AsyncRead for Gather {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buf.filled().len();
+        if this.ahead.is_empty() {
+            ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+        } else {
+            let count = this.ahead.len().min(buf.remaining());
+            buf.put_slice(this.ahead.get(..count).unwrap_or_default());
+            this.ahead.advance(count);
+        }
+        this.note_read(buf.filled().get(before..).unwrap_or_default());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Gather {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = &mut *self;
+        let len = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        if len >= LONG {
+            return this.write_through(cx, bufs);
+        }
+        if this.pending() >= FULL {
+            ready!(this.write_out(cx))?;
+        }
+        for buf in bufs {
+            this.out.extend_from_slice(buf);
+        }
+        Poll::Ready(Ok(len))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let pending = this.pending();
+        if pending == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if !this.has_yielded && pending < WORTH_A_CALL && this.pulse.active() > 1 {
+            this.has_yielded = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        ready!(this.write_out(cx))?;
+        this.has_yielded = false;
+        Pin::new(&mut this.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.write_out(cx))?;
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,95 @@
+//! Takes connections and finds out what they speak.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::Options;
+use crate::net::sniff::sniff;
+use crate::net::{Address, BoxIo, Listen};
+use crate::transport::http2::server as http2;
+use crate::transport::{Dispatch, Shutdown, Stopping};
+
+/// How long a server without free file descriptors waits before it asks again, as Kitex.
+const BACK_OFF: Duration = Duration::from_millis(10);
+
+/// Serves until the stop, and then until the connections are done.
+pub(super) async fn run(
+    mut listener: Box<dyn Listen>,
+    dispatch: Arc<dyn Dispatch>,
+    options: Options,
+    stop: Arc<watch::Sender<Stopping>>,
+) {
+    let options = Arc::new(options);
+    let mut shutdown = Shutdown(stop.subscribe());
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.reached(Stopping::Draining) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((io, peer)) => {
+                let (dispatch, options) = (Arc::clone(&dispatch), Arc::clone(&options));
+                let shutdown = Shutdown(stop.subscribe());
+                connections.spawn(serve(io, peer, dispatch, options, shutdown));
+            }
+            Err(err) if err.kind() == io::ErrorKind::NotConnected => break,
+            Err(err) => {
+                tracing::warn!(%err, "cannot take a connection; trying again");
+                sleep(BACK_OFF).await;
+            }
+        }
+    }
+    // The address is free for the next process while the last calls end.
+    drop(listener);
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if *stop.borrow() == Stopping::No {
+        return drained.await;
+    }
+    if timeout(options.exit_wait_time, drained).await.is_err() {
+        stop.send_replace(Stopping::Forced);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// Serves one connection to its end. What goes wrong on it concerns no other.
+async fn serve(
+    mut io: BoxIo,
+    peer: Address,
+    dispatch: Arc<dyn Dispatch>,
+    options: Arc<Options>,
+    mut shutdown: Shutdown,
+) {
+    let detected = tokio::select! {
+        detected = timeout(options.detection_timeout, sniff(&mut io, is_decided)) => detected,
+        () = shutdown.reached(Stopping::Draining) => return,
+    };
+    let ahead = match detected {
+        Ok(Ok(ahead)) => ahead,
+        Ok(Err(err)) => return tracing::debug!(%peer, %err, "a connection ended before it showed what it speaks"),
+        Err(_) => {
+            return tracing::info!(%peer, after = ?options.detection_timeout, "a connection did not show what it speaks");
+        }
+    };
+    if ahead.is_empty() {
+        return;
+    }
+    if !ahead.starts_with(http2::MAGIC) {
+        let seen = ahead.get(..ahead.len().min(16)).unwrap_or_default().escape_ascii().to_string();
+        return tracing::warn!(%peer, seen, "a connection speaks no protocol of this server and is closed");
+    }
+    if let Err(err) = http2::serve(io, ahead, peer.clone(), &options.http2, &dispatch, shutdown).await {
+        tracing::debug!(%peer, %err, "a connection ended");
+    }
+}
+
+/// Whether enough came to tell the protocol, or that there is none.
+fn is_decided(seen: &[u8]) -> bool {
+    seen.len() >= http2::MAGIC.len() || !http2::MAGIC.starts_with(seen)
+}

@@ -1,0 +1,94 @@
+//! The receiving end of a stream.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+
+use futures_core::Stream;
+
+use super::Turn;
+use crate::codec::Message;
+use crate::error::Result;
+use crate::metadata::Metadata;
+use crate::transport::RecvHalf;
+
+/// Receives the messages of a stream, in order. Also a [`Stream`] of results.
+///
+/// Dropping it before the end cancels a client's stream at once; on a server, what the client still sends is thrown away.
+pub struct Receiver<T> {
+    half: Box<dyn RecvHalf>,
+    turn: Turn,
+    message: PhantomData<fn() -> T>,
+}
+
+impl<T: Message> Receiver<T> {
+    pub(crate) fn new(half: Box<dyn RecvHalf>) -> Self {
+        Self { half, turn: Turn::default(), message: PhantomData }
+    }
+
+    /// Waits for the next message. `None` is the end that the peer meant: a client has closed its direction, a server has
+    /// ended the call without error. Kitex calls it `io.EOF`. The end is repeated on further calls.
+    ///
+    /// Safe to drop while it waits: no message is lost.
+    ///
+    /// # Errors
+    /// How the stream ended otherwise: the server's status or business error, a deadline, a cancellation, a lost
+    /// connection. Or a message that cannot be decoded; the next one still can.
+    pub async fn recv(&mut self) -> Result<Option<T>> {
+        poll_fn(|task| self.poll_recv(task)).await
+    }
+
+    pub(crate) fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<T>>> {
+        ready!(self.turn.poll(task));
+        Poll::Ready(match ready!(self.half.poll_recv(task))? {
+            Some(frame) => Ok(Some(T::decode(&mut frame.reader())?)),
+            None => Ok(None),
+        })
+    }
+
+    /// Waits for the peer's header metadata. On a client that may be long: a server sends it with its first message. On a
+    /// server it is there from the start.
+    ///
+    /// # Errors
+    /// How the stream ended before the header came.
+    pub async fn header(&mut self) -> Result<Metadata> {
+        poll_fn(|task| self.half.poll_header(task).map(|header| header.cloned())).await
+    }
+
+    /// The server's trailer metadata; `None` until `recv` has given the end.
+    #[must_use]
+    pub fn trailer(&self) -> Option<&Metadata> {
+        self.half.trailer()
+    }
+
+    /// How the stream ended; `None` while it runs. `Ok` is the end that the peer meant.
+    #[must_use]
+    pub fn end(&self) -> Option<&Result<()>> {
+        self.half.end()
+    }
+}
+
+impl<T> fmt::Debug for Receiver<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("message", &std::any::type_name::<T>())
+            .field("end", &self.half.end())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Message> Stream for Receiver<T> {
+    type Item = Result<T>;
+
+    /// Ends after the first error, apart from a message that cannot be decoded.
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<Result<T>>> {
+        let had_ended = matches!(self.half.end(), Some(Err(_)));
+        match ready!(self.poll_recv(task)) {
+            Ok(message) => Poll::Ready(message.map(Ok)),
+            Err(_) if had_ended => Poll::Ready(None),
+            Err(err) => Poll::Ready(Some(Err(err))),
+        }
+    }
+}

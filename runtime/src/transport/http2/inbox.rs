@@ -1,0 +1,145 @@
+//! Cuts received DATA into messages.
+
+use std::ops::Range;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+
+use crate::error::{Error, Result};
+use crate::transport::Frame;
+use crate::wire::grpc;
+
+/// The bytes of one stream's receiving direction.
+///
+/// Messages that lie whole within a DATA frame are read where they are; only one that spans frames is copied together.
+#[derive(Debug, Default)]
+pub(super) struct Inbox {
+    /// What came last; messages before `at` are taken.
+    chunk: Bytes,
+    at: usize,
+    /// Comes after `chunk`.
+    later: Bytes,
+    /// The beginning of a message that spans frames.
+    partial: BytesMut,
+}
+
+impl Inbox {
+    /// Finds the next whole message.
+    pub(super) fn next(&mut self, limit: usize) -> Result<Option<Range<usize>>> {
+        if self.at == self.chunk.len() {
+            self.chunk = std::mem::take(&mut self.later);
+            self.at = 0;
+        }
+        let rest = self.chunk.get(self.at..).unwrap_or_default();
+        if rest.is_empty() {
+            return Ok(None);
+        }
+        let whole = whole_len(rest, limit)?;
+        match whole {
+            Some(whole) if whole <= rest.len() => {
+                let begin = self.at + grpc::PREFIX;
+                self.at += whole;
+                Ok(Some(begin..self.at))
+            }
+            _ => {
+                self.partial.reserve(whole.unwrap_or(grpc::PREFIX).min(reservation(rest.len())));
+                self.partial.extend_from_slice(rest);
+                self.chunk = Bytes::new();
+                self.at = 0;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes what came. Only called when [`Inbox::next`] found nothing.
+    pub(super) fn push(&mut self, mut data: Bytes, limit: usize) -> Result<()> {
+        if self.partial.is_empty() {
+            self.chunk = data;
+            self.at = 0;
+            return Ok(());
+        }
+        let lacking = grpc::PREFIX.saturating_sub(self.partial.len()).min(data.len());
+        self.partial.extend_from_slice(&data.split_to(lacking));
+        let Some(whole) = whole_len(&self.partial, limit)? else { return Ok(()) };
+        let lacking = (whole - self.partial.len()).min(data.len());
+        if self.partial.capacity() < whole && lacking < whole - self.partial.len() {
+            let grown = reservation(self.partial.len() + lacking);
+            self.partial.reserve(grown.min(whole) - self.partial.len());
+        }
+        self.partial.extend_from_slice(data.chunk().get(..lacking).unwrap_or_default());
+        data.advance(lacking);
+        if self.partial.len() == whole {
+            self.chunk = std::mem::take(&mut self.partial).freeze();
+            self.at = 0;
+            self.later = data;
+        }
+        Ok(())
+    }
+
+    /// The bytes of a message that [`Inbox::next`] found.
+    pub(super) fn frame(&self, range: Range<usize>) -> Frame<'_> {
+        Frame::new(&self.chunk, range)
+    }
+
+    /// The error of a stream that ends inside a message.
+    pub(super) fn finish(&self) -> Result<()> {
+        if self.partial.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::protocol("unexpected EOF: the stream ended inside a message"))
+        }
+    }
+}
+
+/// How much to hold ready for a message of which `have` bytes came: doubling, so that a long message is copied a few times
+/// at most and a false claim reserves little.
+fn reservation(have: usize) -> usize {
+    (have * 2).max(64 << 10)
+}
+
+/// The length of the message that begins here, prefix included; `None` until the prefix is there.
+fn whole_len(bytes: &[u8], limit: usize) -> Result<Option<usize>> {
+    let Some(prefix) = bytes.first_chunk() else { return Ok(None) };
+    Ok(Some(grpc::PREFIX + grpc::parse_prefix(*prefix, limit)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_come_out_whole_however_they_are_cut() {
+        let message = |body: &[u8]| [&[0, 0, 0, 0, u8::try_from(body.len()).unwrap()][..], body].concat();
+        let stream = [message(b"a"), message(b"bcd"), message(&[7; 200]), message(b"e")].concat();
+        for step in 1..=stream.len() {
+            let mut inbox = Inbox::default();
+            let mut got = Vec::new();
+            for piece in stream.chunks(step) {
+                inbox.push(Bytes::copy_from_slice(piece), 1000).unwrap();
+                while let Some(range) = inbox.next(1000).unwrap() {
+                    got.push(inbox.chunk.slice(range).to_vec());
+                }
+            }
+            assert_eq!(got, [b"a".to_vec(), b"bcd".to_vec(), vec![7; 200], b"e".to_vec()], "pieces of {step}");
+            inbox.finish().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_claim_is_refused_before_its_bytes_come() {
+        let mut inbox = Inbox::default();
+        inbox.push(Bytes::from_static(&[0, 255]), 100).unwrap();
+        assert_eq!(inbox.next(100).unwrap(), None);
+        assert!(inbox.finish().is_err());
+        let err = inbox.push(Bytes::from_static(&[255, 255, 255, 0]), 100).unwrap_err();
+        assert!(err.to_string().contains("4294967295"), "{err}");
+    }
+
+    #[test]
+    fn a_claim_within_the_limit_reserves_little() {
+        let mut inbox = Inbox::default();
+        inbox.push(Bytes::from_static(&[0, 0, 255, 255, 255, 1, 2, 3]), 16 << 20).unwrap();
+        assert_eq!(inbox.next(16 << 20).unwrap(), None);
+        inbox.push(Bytes::from_static(&[4]), 16 << 20).unwrap();
+        assert!(inbox.partial.capacity() <= 128 << 10);
+    }
+}

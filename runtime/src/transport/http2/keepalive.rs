@@ -1,0 +1,82 @@
+//! Probes a connection that is quiet.
+
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use h2::{Ping, PingPong};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::net::gather::Pulse;
+
+/// When a quiet connection is probed, and when it counts as dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How long nothing may come before a PING is sent.
+    pub time: Duration,
+    /// How long the answer may take before the connection is closed.
+    pub timeout: Duration,
+    /// Whether a connection without streams is probed too. A default Kitex server closes the connection of a client that
+    /// pings more than once in five minutes without sending data.
+    pub without_streams: bool,
+}
+
+impl Keepalive {
+    /// For networks that drop quiet connections: a probe after 20 s, 20 s for the answer.
+    #[must_use]
+    pub fn frequent() -> Self {
+        Self { time: Duration::from_secs(20), timeout: Duration::from_secs(20), without_streams: false }
+    }
+
+    /// Kitex's server: a probe after 2 h, 20 s for the answer.
+    pub(crate) fn server_default() -> Self {
+        Self { time: Duration::from_secs(2 * 3600), timeout: Duration::from_secs(20), without_streams: true }
+    }
+}
+
+/// The probe of one connection.
+pub(super) struct Probe {
+    config: Keepalive,
+    ping: PingPong,
+    timer: Pin<Box<Sleep>>,
+    is_waiting: bool,
+}
+
+impl Probe {
+    /// `None` where the connection's pings are not to be had, which is once.
+    pub(super) fn new(config: Keepalive, ping: Option<PingPong>) -> Option<Self> {
+        let timer = Box::pin(sleep_until(Instant::now() + config.time));
+        Some(Self { config, ping: ping?, timer, is_waiting: false })
+    }
+
+    /// Ready: the peer did not answer.
+    pub(super) fn poll_dead(&mut self, task: &mut Context<'_>, pulse: &Pulse) -> Poll<()> {
+        loop {
+            if self.is_waiting {
+                match self.ping.poll_pong(task) {
+                    Poll::Ready(Ok(_)) => {
+                        self.is_waiting = false;
+                        self.rest();
+                        continue;
+                    }
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Pending => return self.timer.as_mut().poll(task),
+                }
+            }
+            ready!(self.timer.as_mut().poll(task));
+            if pulse.take_read() || (pulse.active() == 0 && !self.config.without_streams) {
+                self.rest();
+            } else if self.ping.send_ping(Ping::opaque()).is_ok() {
+                self.is_waiting = true;
+                self.timer.as_mut().reset(Instant::now() + self.config.timeout);
+            } else {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    fn rest(&mut self) {
+        self.timer.as_mut().reset(Instant::now() + self.config.time);
+    }
+}

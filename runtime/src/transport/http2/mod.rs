@@ -1,0 +1,96 @@
+//! Thrift streaming over HTTP/2: gRPC framing around bare Thrift structs, by the h2 crate.
+//!
+//! A connection has one task. It owns the h2 connection and the send handle of every stream ([`lane`]); a stream's user
+//! encodes messages into the stream's [`outbox`], which the task empties, one DATA frame for all that is there, whenever
+//! it runs. Received DATA is cut into messages by an [`inbox`], in the user's own task.
+
+pub(crate) mod client;
+mod inbox;
+mod keepalive;
+mod lane;
+mod outbox;
+pub(crate) mod server;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+
+pub use keepalive::Keepalive;
+
+use crate::error::{ConnectionLost, Error};
+
+/// What both sides of an HTTP/2 connection can set.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// How much a peer may send on one stream before this side reads it.
+    pub(crate) stream_window: u32,
+    /// How much a peer may send on all streams of a connection before this side reads it.
+    pub(crate) connection_window: u32,
+    /// The header list that is accepted, in bytes, 32 per field included.
+    pub(crate) max_header_list_size: u32,
+    /// The message that is accepted, in bytes.
+    pub(crate) max_message_size: usize,
+    /// How many streams a peer may have open on one connection.
+    pub(crate) max_concurrent_streams: u32,
+    /// How much of one stream may wait to be sent before `send` waits.
+    pub(crate) send_buffer: usize,
+    /// Whether and when the connection is probed.
+    pub(crate) keepalive: Option<Keepalive>,
+    /// How long a peer may leave a preface, frame or header block unfinished.
+    pub(crate) partial_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            stream_window: 1 << 20,
+            connection_window: 16 << 20,
+            max_header_list_size: 64 << 10,
+            max_message_size: 16 << 20,
+            max_concurrent_streams: 1_000,
+            send_buffer: 256 << 10,
+            keepalive: None,
+            partial_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Config {
+    /// What the h2 crate lets wait unread in small DATA frames before it closes the connection; each costs 256 bytes less
+    /// its own. A peer that fills the connection's window with frames of 16 bytes stays within it: it is only talkative,
+    /// and its handler slow.
+    fn data_frame_budget(&self) -> usize {
+        (self.connection_window as usize).saturating_mul(16)
+    }
+}
+
+/// The DATA frame that is accepted. Larger than HTTP/2's 16 KiB, so that a long message comes in few pieces; Kitex never
+/// sends more than 16 KiB, whatever it is allowed.
+const MAX_FRAME: u32 = 128 << 10;
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+thrift");
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// What an error of the h2 crate means to a stream.
+fn stream_error(err: &h2::Error, peer: &str) -> Error {
+    let lost = |reason: String, draining| {
+        Error::ConnectionLost(Arc::new(ConnectionLost { peer: peer.to_owned(), reason, draining }))
+    };
+    if err.is_go_away() {
+        let calm = err.reason() == Some(h2::Reason::NO_ERROR);
+        return lost(err.to_string(), calm && err.is_remote());
+    }
+    if err.is_io() {
+        return lost(err.to_string(), false);
+    }
+    match err.reason() {
+        Some(reason) if err.is_reset() && err.is_remote() => Error::Reset { code: reason.into() },
+        _ => Error::protocol(format!("the HTTP/2 of {peer} is broken: {err}")),
+    }
+}
+
+fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
+    Error::ConnectionLost(Arc::new(ConnectionLost { peer: peer.to_owned(), reason: reason.into(), draining: false }))
+}

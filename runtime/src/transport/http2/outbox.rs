@@ -1,0 +1,522 @@
+//! What a stream has to send, until the connection's task takes it.
+
+use std::future::Future as _;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context as Task, Poll, Wake, Waker};
+use std::time::Instant;
+
+use bytes::Buf;
+use futures_util::task::AtomicWaker;
+use http::{HeaderMap, Response};
+use tokio::time::Sleep;
+
+use super::lane::{Handle, Lane};
+use super::{CONTENT_TYPE, GRPC_STATUS};
+use crate::codec::{Buffer, Encode, Payload, binary};
+use crate::context::{Cancel, Context, SendHeader, lock};
+use crate::error::{Cancelled, Error, GRACEFUL_SHUTDOWN, Result, Stage};
+use crate::wire::grpc;
+
+/// The sending direction of one stream, shared by its user, its connection's task, and the bytes on their way.
+///
+/// Lock order: nothing here calls the h2 crate, which may call back ([`Wake`]) under its own lock; only
+/// [`Outbox::flush`] does, in the connection's task and without a lock of ours.
+pub(super) struct Outbox {
+    lane: Arc<Lane>,
+    /// The place among the connection's streams.
+    key: AtomicUsize,
+    /// Bytes encoded and not yet written to the socket.
+    unsent: AtomicUsize,
+    limit: usize,
+    /// A `send` that waits for room, or a flush that waits for none left.
+    sender: AtomicWaker,
+    /// A server's `recv` that a deadline must be able to wake; the h2 crate wakes the others.
+    receiver: AtomicWaker,
+    is_queued: AtomicBool,
+    /// A reset or the timer has something to say.
+    is_called: AtomicBool,
+    /// Why nothing more can be sent or received; the first reason stays.
+    ended: OnceLock<Error>,
+    /// A server's call.
+    context: Option<Context>,
+    deadline: Option<(Instant, std::time::Duration)>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    buffer: Buffer,
+    send_header: bool,
+    finish: Option<Finish>,
+    reset: Option<h2::Reason>,
+    /// The halves that the user still has; a client's stream is given up when both are gone.
+    halves: u8,
+    /// The peer has ended the stream.
+    is_over: bool,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+enum Finish {
+    /// A client has no more to send.
+    Close,
+    /// A server's handler has returned.
+    Trailers(HeaderMap),
+    /// `Close` or `Trailers` is done.
+    Done,
+}
+
+/// Whether the connection's task is done with a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    More,
+    Done,
+}
+
+impl Outbox {
+    /// A client's stream, with both halves in the user's hands.
+    pub(super) fn client(lane: Arc<Lane>, limit: usize, deadline: Option<(Instant, std::time::Duration)>) -> Arc<Self> {
+        Self::new(lane, limit, deadline, None, 2)
+    }
+
+    /// A server's stream.
+    pub(super) fn server(lane: Arc<Lane>, limit: usize, context: Context) -> Arc<Self> {
+        let deadline = context.deadline().zip(context.timeout());
+        Self::new(lane, limit, deadline, Some(context), 0)
+    }
+
+    fn new(
+        lane: Arc<Lane>,
+        limit: usize,
+        deadline: Option<(Instant, std::time::Duration)>,
+        context: Option<Context>,
+        halves: u8,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            lane,
+            key: AtomicUsize::new(usize::MAX),
+            unsent: AtomicUsize::new(0),
+            limit,
+            sender: AtomicWaker::new(),
+            receiver: AtomicWaker::new(),
+            is_queued: AtomicBool::new(false),
+            is_called: AtomicBool::new(false),
+            ended: OnceLock::new(),
+            context,
+            deadline,
+            state: Mutex::new(State { halves, ..State::default() }),
+        })
+    }
+
+    /// Lets the runtime's timer call this stream at its deadline: no task waits for it. The stream is its connection's by now.
+    pub(super) fn start_timer(self: &Arc<Self>) {
+        let Some((at, _)) = self.deadline else { return };
+        let mut timer = Box::pin(tokio::time::sleep_until(at.into()));
+        if timer.as_mut().poll(&mut Task::from_waker(&Waker::from(Arc::clone(self)))).is_ready() {
+            self.wake_by_ref();
+        }
+        lock(&self.state).timer = Some(timer);
+    }
+
+    pub(super) fn lane(&self) -> &Arc<Lane> {
+        &self.lane
+    }
+
+    pub(super) fn key(&self) -> usize {
+        self.key.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_key(&self, key: usize) {
+        self.key.store(key, Ordering::Relaxed);
+    }
+
+    /// Asks the h2 crate to be called when the peer resets the stream.
+    pub(super) fn watch_reset(self: &Arc<Self>, handle: &mut Handle) {
+        match handle.poll_reset(&mut Task::from_waker(&Waker::from(Arc::clone(self)))) {
+            Poll::Pending => {}
+            Poll::Ready(Ok(reason)) => self.reset_by_peer(reason),
+            Poll::Ready(Err(err)) => self.fail(super::stream_error(&err, &self.lane.peer)),
+        }
+    }
+
+    fn reset_by_peer(&self, reason: h2::Reason) {
+        let code = reason.into();
+        let err = match &self.context {
+            Some(context) => cancelled_by_peer(context, code),
+            None if lock(&self.state).is_over => done(),
+            None => Error::Reset { code },
+        };
+        self.fail(err);
+    }
+
+    /// Ends the stream for its user. The first reason stays.
+    pub(super) fn fail(&self, err: Error) {
+        let err = self.of_server(err);
+        if self.ended.set(err.clone()).is_ok() {
+            if let Some(context) = &self.context {
+                context.cancel(err);
+            }
+            self.sender.wake();
+            self.receiver.wake();
+            // The timer keeps this stream alive until it has called it.
+            drop(lock(&self.state).timer.take());
+        }
+    }
+
+    /// To a handler, a lost connection is a cancelled call.
+    fn of_server(&self, err: Error) -> Error {
+        match (&self.context, err) {
+            (Some(_), Error::ConnectionLost(lost)) => {
+                let reason = format!("connection lost: {}", lost.reason);
+                Error::Cancelled(Arc::new(Cancelled::ConnectionLost { reason }))
+            }
+            (_, err) => err,
+        }
+    }
+
+    /// Why nothing more can be sent or received.
+    pub(super) fn ended(&self) -> Option<&Error> {
+        self.ended.get()
+    }
+
+    /// Wakes this `recv` when the stream is ended from outside the h2 crate.
+    pub(super) fn register_receiver(&self, task: &Task<'_>) {
+        self.receiver.register(task.waker());
+    }
+
+    fn queue(self: &Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::AcqRel) {
+            self.lane.ready(self);
+        }
+    }
+
+    /// Waits until less than `level` is unsent.
+    fn poll_unsent(&self, task: &Task<'_>, level: usize) -> Poll<Result<()>> {
+        if let Some(err) = self.ended.get() {
+            return Poll::Ready(Err(err.clone()));
+        }
+        if self.unsent.load(Ordering::Acquire) < level {
+            return Poll::Ready(Ok(()));
+        }
+        self.sender.register(task.waker());
+        // Looked at once more, so that what happened before the registration is not missed.
+        if self.ended.get().is_some() || self.unsent.load(Ordering::Acquire) < level {
+            task.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    pub(super) fn poll_ready(&self, task: &Task<'_>) -> Poll<Result<()>> {
+        self.poll_unsent(task, self.limit)
+    }
+
+    pub(super) fn poll_flush(&self, task: &Task<'_>) -> Poll<Result<()>> {
+        self.poll_unsent(task, 1)
+    }
+
+    /// Encodes a message behind its prefix; nothing of it stays where that fails.
+    pub(super) fn send(self: &Arc<Self>, message: &dyn Encode) -> Result<usize> {
+        if let Some(err) = self.ended.get() {
+            return Err(err.clone());
+        }
+        let mut state = lock(&self.state);
+        if state.finish.is_some() {
+            return Err(Error::misuse("`send` after `close`: nothing can follow the end of the stream"));
+        }
+        let size = put_message(&mut state.buffer, message)?;
+        self.unsent.fetch_add(size, Ordering::AcqRel);
+        drop(state);
+        self.queue();
+        Ok(size - grpc::PREFIX)
+    }
+
+    pub(super) fn close(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        if state.finish.is_none() {
+            state.finish = Some(Finish::Close);
+            drop(state);
+            self.queue();
+        }
+    }
+
+    /// A server's handler has returned: this is what it said.
+    pub(super) fn finish(self: &Arc<Self>, trailers: HeaderMap) {
+        let mut state = lock(&self.state);
+        state.finish = Some(Finish::Trailers(trailers));
+        drop(state);
+        self.fail(Error::Cancelled(Arc::new(Cancelled::HandlerReturned)));
+        self.queue();
+    }
+
+    /// Resets the stream at once; what is unsent is lost.
+    pub(super) fn reset(self: &Arc<Self>, reason: h2::Reason, err: Error) {
+        lock(&self.state).reset.get_or_insert(reason);
+        self.fail(err);
+        self.queue();
+    }
+
+    /// A client's receiving half has seen the end; `err` is what further sends fail with.
+    pub(super) fn over(&self, end: &Result<()>) {
+        lock(&self.state).is_over = true;
+        self.fail(end.as_ref().err().cloned().unwrap_or_else(done));
+    }
+
+    /// A client's half is dropped.
+    pub(super) fn drop_half(self: &Arc<Self>, what: Half) {
+        let mut state = lock(&self.state);
+        state.halves = state.halves.saturating_sub(1);
+        let is_closed = state.finish.is_some();
+        let over = state.is_over;
+        drop(state);
+        match what {
+            _ if over => {}
+            Half::Send if is_closed => {}
+            Half::Send => {
+                let what = "the sending half was dropped; call `close` to end the stream without cancelling it";
+                self.reset(h2::Reason::CANCEL, Error::dropped(what));
+            }
+            Half::Recv => self.reset(h2::Reason::CANCEL, Error::dropped("the receiving half was dropped")),
+        }
+        self.queue();
+    }
+
+    /// What the connection's task does with the stream when it has something.
+    pub(super) fn flush(self: &Arc<Self>, handle: &mut Handle) -> Work {
+        self.is_queued.store(false, Ordering::Release);
+        if self.is_called.swap(false, Ordering::AcqRel) {
+            self.answer_call(handle);
+        }
+        let mut state = lock(&self.state);
+        let reset = state.reset;
+        let payload = (!state.buffer.is_empty()).then(|| state.buffer.take());
+        let send_header = std::mem::take(&mut state.send_header);
+        let finish = match state.finish.take() {
+            Some(finish) => {
+                state.finish = Some(Finish::Done);
+                Some(finish)
+            }
+            None => None,
+        };
+        let given_up = self.context.is_none() && state.halves == 0;
+        let is_over = state.is_over;
+        drop(state);
+
+        if let Some(reason) = reset {
+            self.discard(payload);
+            handle.reset(reason);
+            // A handler goes on until it returns; its stream is gone either way.
+            return Work::Done;
+        }
+        let done = self.send_parts(handle, payload, send_header, finish);
+        if given_up {
+            if is_over && done == Work::More {
+                // As Kitex's client: the server finished early, and hears that nobody minds.
+                handle.reset(h2::Reason::NO_ERROR);
+            }
+            return Work::Done;
+        }
+        if self.context.is_some() { done } else { Work::More }
+    }
+
+    /// Sends headers, data and end; `Done` once the end is sent.
+    fn send_parts(
+        self: &Arc<Self>,
+        handle: &mut Handle,
+        payload: Option<Payload>,
+        header: bool,
+        finish: Option<Finish>,
+    ) -> Work {
+        let is_bare = payload.is_none() && !header;
+        if let (Handle::Respond(respond), Some(context)) = (&mut *handle, &self.context) {
+            let trailers = match &finish {
+                Some(Finish::Trailers(trailers)) if is_bare && !context.has_header() => Some(trailers),
+                _ => None,
+            };
+            let nothing = is_bare && finish.is_none();
+            if nothing {
+                return Work::More;
+            }
+            let headers = response(context, trailers);
+            match respond.send_response(headers, trailers.is_some()) {
+                Ok(send) => *handle = Handle::Send(send),
+                Err(err) => self.fail(super::stream_error(&err, &self.lane.peer)),
+            }
+            if trailers.is_some() {
+                return Work::Done;
+            }
+        }
+        let Handle::Send(send) = handle else {
+            self.discard(payload);
+            return Work::Done;
+        };
+        let closes = matches!(finish, Some(Finish::Close));
+        if payload.is_some() || closes {
+            let payload = payload.unwrap_or_default();
+            let data = Outgoing { payload, outbox: Some(Arc::clone(self)) };
+            if let Err(err) = send.send_data(data, closes) {
+                // The stream has ended under us; the reset or the receiving half says how.
+                tracing::trace!(%err, "data after the end of a stream");
+            }
+        }
+        match finish {
+            Some(Finish::Trailers(trailers)) => {
+                if let Err(err) = send.send_trailers(trailers) {
+                    tracing::trace!(%err, "trailers after the end of a stream");
+                }
+                Work::Done
+            }
+            Some(Finish::Close | Finish::Done) => Work::Done,
+            None => Work::More,
+        }
+    }
+
+    fn discard(&self, payload: Option<Payload>) {
+        if let Some(payload) = payload {
+            self.sent(payload.remaining());
+        }
+    }
+
+    /// Answers a call of the h2 crate or the timer.
+    fn answer_call(self: &Arc<Self>, handle: &mut Handle) {
+        self.watch_reset(handle);
+        let Some((at, after)) = self.deadline else { return };
+        if self.ended.get().is_some() || Instant::now() < at {
+            return;
+        }
+        self.fail(Error::DeadlineExceeded { during: Stage::Exchange, after });
+        if self.context.is_none() {
+            lock(&self.state).reset.get_or_insert(h2::Reason::CANCEL);
+        }
+    }
+
+    /// Takes bytes off the account.
+    fn sent(&self, count: usize) {
+        let before = self.unsent.fetch_sub(count, Ordering::AcqRel);
+        let now = before.saturating_sub(count);
+        // Woken at half, not at every byte below the limit, so that a sender fills much at a time.
+        let half = self.limit / 2;
+        if (now <= half && before > half) || now == 0 {
+            self.sender.wake();
+        }
+    }
+}
+
+/// Which half of a client's stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Half {
+    Send,
+    Recv,
+}
+
+/// Encodes a message behind its gRPC prefix, and answers how much that was.
+pub(super) fn put_message(buffer: &mut Buffer, message: &dyn Encode) -> Result<usize> {
+    let mark = buffer.mark();
+    let before = buffer.len();
+    let at = buffer.run_len();
+    buffer.put(&[0; grpc::PREFIX]);
+    let encoded = message.encode(&mut binary::Writer::new(buffer));
+    let size = buffer.len() - before;
+    let prefix = grpc::put_prefix(size - grpc::PREFIX);
+    match (encoded, prefix) {
+        (Ok(()), Some(prefix)) => {
+            buffer.patch(at, &prefix);
+            Ok(size)
+        }
+        (Err(err), _) => {
+            buffer.rollback(mark);
+            Err(err.into())
+        }
+        (Ok(()), None) => {
+            buffer.rollback(mark);
+            Err(Error::TooLarge { what: "message to send", got: size, limit: u32::MAX as usize })
+        }
+    }
+}
+
+/// The response headers, or with trailers the whole answer (Trailers-Only).
+fn response(context: &Context, trailers: Option<&HeaderMap>) -> Response<()> {
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, CONTENT_TYPE);
+    match trailers {
+        Some(trailers) => headers.extend(trailers.clone()),
+        None => context.take_header().write_to(headers),
+    }
+    debug_assert_eq!(headers.contains_key(GRPC_STATUS), trailers.is_some());
+    response
+}
+
+pub(super) fn cancelled_by_peer(context: &Context, code: u32) -> Error {
+    let caller = context.caller().map_or_else(String::new, std::borrow::Cow::into_owned);
+    Error::Cancelled(Arc::new(Cancelled::ByPeer { code, caller }))
+}
+
+/// What `send` says after the server has finished the stream, in Kitex's words.
+fn done() -> Error {
+    Error::status(13, "the stream is done")
+}
+
+impl Wake for Outbox {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.is_called.store(true, Ordering::Release);
+        self.queue();
+    }
+}
+
+impl Cancel for Outbox {
+    fn cancel(self: Arc<Self>, cause: &Error) {
+        // Kitex passes a shutdown's code on, and cancels otherwise.
+        let is_shutdown = cause.code() == crate::Code::UNAVAILABLE && cause.message() == "graceful shutdown";
+        let reason = if is_shutdown { GRACEFUL_SHUTDOWN.into() } else { h2::Reason::CANCEL };
+        self.reset(reason, cause.clone());
+    }
+}
+
+impl SendHeader for Outbox {
+    fn send_header(self: Arc<Self>) {
+        lock(&self.state).send_header = true;
+        self.queue();
+    }
+}
+
+/// Bytes in the h2 crate's hands, which tell their stream when they are written.
+pub(super) struct Outgoing {
+    payload: Payload,
+    outbox: Option<Arc<Outbox>>,
+}
+
+impl Buf for Outgoing {
+    fn remaining(&self) -> usize {
+        self.payload.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.payload.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
+        self.payload.chunks_vectored(dst)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.payload.advance(count);
+        if let Some(outbox) = &self.outbox {
+            outbox.sent(count);
+        }
+    }
+}
+
+impl Drop for Outgoing {
+    /// What the h2 crate threw away, after a reset, is off the account too.
+    fn drop(&mut self) {
+        if let Some(outbox) = self.outbox.take() {
+            outbox.discard(Some(std::mem::take(&mut self.payload)));
+        }
+    }
+}

@@ -1,0 +1,380 @@
+//! A server's HTTP/2 connection and the streams on it.
+
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use h2::server::SendResponse;
+use h2::{Reason, RecvStream};
+use http::header::{HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use tokio::time::{Sleep, sleep};
+
+use super::inbox::Inbox;
+use super::keepalive::Probe;
+use super::lane::{Handle, Lane, Streams};
+use super::outbox::{Outbox, Outgoing, cancelled_by_peer};
+use super::{Config, GRPC_TIMEOUT, MAX_FRAME, connection_lost, stream_error};
+use crate::codec::Encode;
+use crate::context::Context;
+use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
+use crate::metadata::Metadata;
+use crate::net::gather::{Gather, Pulse};
+use crate::net::{Address, BoxIo};
+use crate::transport::{Dispatch, Frame, Halves, RecvHalf, Route, SendHalf, Shutdown, Stopping};
+use crate::wire::grpc;
+
+/// The first bytes of every HTTP/2 connection, as many as Kitex looks at.
+pub(crate) const MAGIC: &[u8] = b"PRI * HT";
+
+/// Serves a connection to its end. `ahead` was read from it already.
+pub(crate) async fn serve(
+    io: BoxIo,
+    ahead: Bytes,
+    peer: Address,
+    config: &Config,
+    dispatch: &Arc<dyn Dispatch>,
+    mut shutdown: Shutdown,
+) -> Result<()> {
+    let pulse = Arc::new(Pulse::default());
+    let handshake = h2::server::Builder::new()
+        .initial_window_size(config.stream_window)
+        .initial_connection_window_size(config.connection_window)
+        .max_frame_size(MAX_FRAME)
+        .max_header_list_size(config.max_header_list_size)
+        .max_concurrent_streams(config.max_concurrent_streams)
+        .max_send_buffer_size(config.send_buffer)
+        .data_frame_budget(config.data_frame_budget())
+        .handshake(Gather::server(io, Arc::clone(&pulse), ahead));
+    let name = peer.to_string();
+    let connection = match tokio::time::timeout(config.partial_timeout, handshake).await {
+        Ok(connection) => connection.map_err(|err| stream_error(&err, &name))?,
+        Err(_) => return Err(unfinished(&name, config.partial_timeout)),
+    };
+    let mut connection = Connection {
+        h2: connection,
+        streams: Streams::new(Lane::new(pulse, name)),
+        peer,
+        dispatch: Arc::clone(dispatch),
+        config: config.clone(),
+        probe: None,
+        watch: None,
+    };
+    let keepalive = config.keepalive;
+    connection.probe = keepalive.and_then(|keepalive| Probe::new(keepalive, connection.h2.ping_pong()));
+    let end = connection.run(&mut shutdown).await;
+    let err = end.as_ref().err().cloned();
+    let lane = Arc::clone(connection.streams.lane());
+    connection.streams.close(err.unwrap_or_else(|| connection_lost(&lane.peer, "the client closed it")));
+    end
+}
+
+struct Connection {
+    h2: h2::server::Connection<Gather, Outgoing>,
+    streams: Streams,
+    peer: Address,
+    dispatch: Arc<dyn Dispatch>,
+    config: Config,
+    probe: Option<Probe>,
+    watch: Option<Watch>,
+}
+
+/// Waits for a peer to finish the frame that it began.
+struct Watch {
+    frame: u64,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Connection {
+    async fn run(&mut self, shutdown: &mut Shutdown) -> Result<()> {
+        tokio::select! {
+            end = poll_fn(|task| self.poll(task)) => return end,
+            () = shutdown.reached(Stopping::Draining) => {}
+        }
+        // Two steps, as Kitex: a GOAWAY that still admits every stream, a PING, and on its answer the GOAWAY that does not.
+        self.h2.graceful_shutdown();
+        tokio::select! {
+            end = poll_fn(|task| self.poll(task)) => return end,
+            () = shutdown.reached(Stopping::Forced) => {}
+        }
+        self.streams
+            .each(|outbox| outbox.reset(GRACEFUL_SHUTDOWN.into(), Error::Cancelled(Arc::new(Cancelled::Shutdown))));
+        // The resets are written; a peer that does not read cannot hold this up.
+        let last = poll_fn(|task| if self.streams.is_empty() { Poll::Ready(Ok(())) } else { self.poll(task) });
+        let _ = tokio::time::timeout(LAST_WORDS, last).await;
+        self.h2.abrupt_shutdown(Reason::NO_ERROR);
+        let _ = tokio::time::timeout(LAST_WORDS, poll_fn(|task| self.h2.poll_closed(task))).await;
+        Ok(())
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
+        loop {
+            self.streams.drain(task);
+            match self.h2.poll_accept(task) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
+                Poll::Ready(Some(Err(err))) => return Poll::Ready(Err(stream_error(&err, &self.streams.lane().peer))),
+                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Pending => break,
+            }
+        }
+        let pulse = &self.streams.lane().pulse;
+        if let Some(probe) = &mut self.probe {
+            if probe.poll_dead(task, pulse).is_ready() {
+                return Poll::Ready(Err(connection_lost(&self.streams.lane().peer, "keepalive ping was not answered")));
+            }
+        }
+        self.poll_unfinished(task).map(Err)
+    }
+
+    /// Ready: the peer left a frame unfinished for too long.
+    fn poll_unfinished(&mut self, task: &mut Task<'_>) -> Poll<Error> {
+        let timeout = self.config.partial_timeout;
+        loop {
+            let Some(frame) = self.streams.lane().pulse.unfinished() else {
+                self.watch = None;
+                return Poll::Pending;
+            };
+            let watch = self.watch.get_or_insert_with(|| Watch { frame, timer: Box::pin(sleep(timeout)) });
+            ready!(watch.timer.as_mut().poll(task));
+            if watch.frame == frame {
+                return Poll::Ready(unfinished(&self.streams.lane().peer, timeout));
+            }
+            // Another frame by now: a busy connection is looked at once in a while, not at every read.
+            self.watch = None;
+        }
+    }
+
+    /// Takes a stream: checks its headers, finds its method, and lets its handler run.
+    fn accept(&mut self, request: Request<RecvStream>, mut respond: SendResponse<Outgoing>) {
+        let (parts, body) = request.into_parts();
+        let (route, timeout) = match self.admit(&parts) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return refuse(&mut respond, refusal),
+        };
+        let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
+        let method = self.dispatch.method(route);
+        let context = Context::new(Some(method), Some(self.peer.clone()), deadline, Metadata::received(parts.headers));
+        let lane = Arc::clone(self.streams.lane());
+        let outbox = Outbox::server(lane, self.config.send_buffer, context.clone());
+        context.on_send_header(&outbox);
+        self.streams.insert(Arc::clone(&outbox), Handle::Respond(respond));
+        outbox.start_timer();
+        let halves = Halves {
+            send: Box::new(ServerSend { outbox: Arc::clone(&outbox), is_closed: false }),
+            recv: Box::new(ServerRecv {
+                outbox: Arc::clone(&outbox),
+                context: context.clone(),
+                body,
+                inbox: Inbox::default(),
+                limit: self.config.max_message_size,
+                end: None,
+            }),
+        };
+        let call = self.dispatch.call(route, context.clone(), halves);
+        tokio::spawn(async move {
+            let outcome = call.await;
+            let mut trailers = HeaderMap::with_capacity(4);
+            grpc::put_status(&mut trailers, outcome.as_ref().map(|()| ()).map_err(|(err, failed)| (err, *failed)));
+            context.take_trailer().write_to(&mut trailers);
+            outbox.finish(trailers);
+        });
+    }
+}
+
+impl Connection {
+    fn admit(&self, parts: &Parts) -> Result<(Route, Option<Duration>), Refusal> {
+        let timeout = parse_head(&parts.headers)?;
+        let path = parts.uri.path();
+        let Some(path) = grpc::parse_path(path) else {
+            let text = format!("malformed method name, method={path:?}");
+            return Err(Refusal::Status(Error::status(13, text)));
+        };
+        let route = self.dispatch.find(path.service, path.method).map_err(Refusal::Status)?;
+        Ok((route, timeout))
+    }
+}
+
+fn unfinished(peer: &str, timeout: Duration) -> Error {
+    connection_lost(
+        peer,
+        format!("{peer} left a preface or frame unfinished for {timeout:?} (option `partial_timeout`)"),
+    )
+}
+
+/// How long a forced shutdown waits for its resets to be written.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// Why a request gets no handler.
+#[derive(Debug)]
+enum Refusal {
+    /// It is not gRPC: answered as HTTP.
+    NotGrpc,
+    /// Its headers break the protocol: reset, as Kitex does.
+    Reset,
+    /// The call fails: answered with a status.
+    Status(Error),
+}
+
+fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal) {
+    let mut response = Response::new(());
+    match refusal {
+        Refusal::Reset => return respond.send_reset(Reason::INTERNAL_ERROR),
+        Refusal::NotGrpc => {
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            let err = Error::status(13, "this port speaks application/grpc+thrift");
+            grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
+        }
+        Refusal::Status(err) => {
+            response.headers_mut().insert(http::header::CONTENT_TYPE, super::CONTENT_TYPE);
+            grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
+        }
+    }
+    if let Err(err) = respond.send_response(response, true) {
+        tracing::debug!(%err, "a refused stream was gone before its answer");
+    }
+}
+
+/// Checks the headers that Kitex checks, and answers the time that the call is given.
+fn parse_head(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
+    let content_type = headers.get(http::header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let subtype = content_type.and_then(grpc::content_subtype).ok_or(Refusal::NotGrpc)?;
+    let timeout = match headers.get(GRPC_TIMEOUT) {
+        Some(value) => Some(grpc::decode_timeout(value.as_bytes()).ok_or(Refusal::Reset)?),
+        None => None,
+    };
+    check_numbers(headers)?;
+    if subtype != b"thrift" {
+        let subtype = String::from_utf8_lossy(subtype);
+        let text =
+            format!("grpc invalid payload: this server reads application/grpc+thrift, not the subtype {subtype:?}");
+        return Err(Refusal::Status(Error::status(13, text)));
+    }
+    Ok(timeout)
+}
+
+/// Kitex parses these even where they mean nothing, in a request.
+fn check_numbers(headers: &HeaderMap) -> Result<(), Refusal> {
+    const NUMBERS: [HeaderName; 2] = [HeaderName::from_static("grpc-status"), HeaderName::from_static("biz-status")];
+    const BINARY: [HeaderName; 3] = [
+        HeaderName::from_static("grpc-status-details-bin"),
+        HeaderName::from_static("grpc-tags-bin"),
+        HeaderName::from_static("grpc-trace-bin"),
+    ];
+    const EXTRA: HeaderName = HeaderName::from_static("biz-extra");
+    let is_number = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.parse::<i32>().is_ok());
+    let is_base64 = |value: &HeaderValue| crate::metadata::decode_bin(value.as_bytes()).is_some();
+    let is_object = |value: &HeaderValue| {
+        serde_json::from_slice::<std::collections::BTreeMap<String, String>>(value.as_bytes()).is_ok()
+    };
+    let ok = NUMBERS.iter().all(|name| headers.get(name).is_none_or(is_number))
+        && BINARY.iter().all(|name| headers.get(name).is_none_or(is_base64))
+        && headers.get(EXTRA).is_none_or(is_object);
+    if ok { Ok(()) } else { Err(Refusal::Reset) }
+}
+
+struct ServerSend {
+    outbox: Arc<Outbox>,
+    is_closed: bool,
+}
+
+impl SendHalf for ServerSend {
+    fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
+        self.outbox.poll_ready(task)
+    }
+
+    fn send(&mut self, message: &dyn Encode) -> Result<usize> {
+        if self.is_closed {
+            return Err(Error::misuse("`send` after `close`: return from the handler to end the call"));
+        }
+        self.outbox.send(message)
+    }
+
+    fn poll_flush(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
+        self.outbox.poll_flush(task)
+    }
+
+    fn close(&mut self) {
+        self.is_closed = true;
+    }
+}
+
+struct ServerRecv {
+    outbox: Arc<Outbox>,
+    context: Context,
+    body: RecvStream,
+    inbox: Inbox,
+    limit: usize,
+    end: Option<Result<()>>,
+}
+
+impl ServerRecv {
+    fn finish(&mut self, end: Result<()>) {
+        self.end = Some(end);
+    }
+
+    /// Takes the next DATA, or the end.
+    fn poll_data(&mut self, task: &mut Task<'_>) -> Poll<()> {
+        match self.body.poll_data(task) {
+            Poll::Ready(Some(Ok(data))) => {
+                // Cannot fail: it releases what was just received.
+                let _ = self.body.flow_control().release_capacity(data.len());
+                if let Err(err) = self.inbox.push(data, self.limit) {
+                    self.finish(Err(err));
+                }
+            }
+            Poll::Ready(Some(Err(err))) => self.cancelled(&err),
+            Poll::Ready(None) => self.finish(self.inbox.finish()),
+            Poll::Pending => {
+                // The h2 crate wakes this for what the peer does; the rest is the deadline and the shutdown.
+                self.outbox.register_receiver(task);
+                match self.outbox.ended() {
+                    Some(err) => self.finish(Err(err.clone())),
+                    None => return Poll::Pending,
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// The stream is gone. The connection's task may hear of it later than this: one reason for both.
+    fn cancelled(&mut self, err: &h2::Error) {
+        let seen = stream_error(err, &self.outbox.lane().peer);
+        self.outbox.fail(match seen {
+            Error::Reset { code } => cancelled_by_peer(&self.context, code),
+            other => other,
+        });
+        let err = self.outbox.ended().cloned();
+        self.finish(err.map_or(Ok(()), Err));
+    }
+}
+
+impl RecvHalf for ServerRecv {
+    fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Frame<'_>>>> {
+        loop {
+            match (&self.end, self.inbox.next(self.limit)) {
+                (Some(Err(err)), _) => return Poll::Ready(Err(err.clone())),
+                (_, Ok(Some(range))) => return Poll::Ready(Ok(Some(self.inbox.frame(range)))),
+                (Some(Ok(())), Ok(None)) => return Poll::Ready(Ok(None)),
+                (None, Ok(None)) => ready!(self.poll_data(task)),
+                (_, Err(err)) => self.finish(Err(err)),
+            }
+        }
+    }
+
+    fn poll_header(&mut self, _: &mut Task<'_>) -> Poll<Result<&Metadata>> {
+        Poll::Ready(Ok(self.context.metadata()))
+    }
+
+    fn trailer(&self) -> Option<&Metadata> {
+        // A request has none in gRPC.
+        None
+    }
+
+    fn end(&self) -> Option<&Result<()>> {
+        self.end.as_ref()
+    }
+}

@@ -1,0 +1,136 @@
+//! What carries a call: streams of encoded messages, both ways.
+//!
+//! A transport gives and takes bytes and a [`Context`]; types begin one layer above, in [`stream`](crate::stream). Its
+//! two halves are virtual per call, and cost one virtual call per message.
+
+pub(crate) mod http2;
+
+use std::ops::Range;
+use std::pin::Pin;
+use std::task::{Context as Task, Poll};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::codec::{Encode, binary};
+use crate::context::Context;
+use crate::error::{Error, Failed, Result};
+use crate::metadata::Metadata;
+use crate::schema::Method;
+
+/// The half of a stream that sends.
+pub(crate) trait SendHalf: Send {
+    /// Waits until the stream has room for a message.
+    ///
+    /// # Errors
+    /// The stream is over, and how.
+    fn poll_ready(&mut self, task: &mut Task<'_>) -> Poll<Result<()>>;
+
+    /// Encodes a message into the stream's outbox; it leaves when the connection's task next runs. Answers its size.
+    ///
+    /// Does not look for room: that is [`SendHalf::poll_ready`].
+    ///
+    /// # Errors
+    /// The stream is over, or the message has no wire form; nothing is sent then.
+    fn send(&mut self, message: &dyn Encode) -> Result<usize>;
+
+    /// Waits until everything sent has left this process.
+    ///
+    /// # Errors
+    /// The stream is over, and how.
+    fn poll_flush(&mut self, task: &mut Task<'_>) -> Poll<Result<()>>;
+
+    /// Says that no message follows. What was sent before still arrives. Doing it twice is doing it once.
+    fn close(&mut self);
+}
+
+/// The half of a stream that receives.
+pub(crate) trait RecvHalf: Send {
+    /// Waits for the next message; `None` is the end that the peer meant. The end is repeated on further calls.
+    ///
+    /// # Errors
+    /// The stream ended otherwise, and how; repeated on further calls.
+    fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Frame<'_>>>>;
+
+    /// Waits for the peer's header metadata.
+    ///
+    /// # Errors
+    /// The stream ended before it came, and how.
+    fn poll_header(&mut self, task: &mut Task<'_>) -> Poll<Result<&Metadata>>;
+
+    /// The peer's trailer metadata; `None` until the stream has ended.
+    fn trailer(&self) -> Option<&Metadata>;
+
+    /// How the stream ended; `None` while it runs.
+    fn end(&self) -> Option<&Result<()>>;
+}
+
+/// A message's bytes, within the buffer they came in.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame<'a> {
+    buffer: &'a Bytes,
+    range: Range<usize>,
+}
+
+impl<'a> Frame<'a> {
+    pub(crate) fn new(buffer: &'a Bytes, range: Range<usize>) -> Self {
+        Self { buffer, range }
+    }
+
+    pub(crate) fn reader(self) -> binary::Reader<'a> {
+        binary::Reader::over(self.buffer, self.range)
+    }
+}
+
+/// Both halves of a stream.
+pub(crate) struct Halves {
+    pub(crate) send: Box<dyn SendHalf>,
+    pub(crate) recv: Box<dyn RecvHalf>,
+}
+
+/// What a server's transport hands its calls to.
+pub(crate) trait Dispatch: Send + Sync {
+    /// Finds a method by the names on the wire.
+    ///
+    /// # Errors
+    /// What the caller is told: unknown service, or unknown method.
+    fn find(&self, service: &str, method: &str) -> Result<Route>;
+
+    /// The method that was found.
+    fn method(&self, route: Route) -> &'static Method;
+
+    /// Runs a call: the handler, and what is around it.
+    fn call(&self, route: Route, context: Context, halves: Halves) -> Outcome;
+}
+
+/// A service and a method of a [`Dispatch`], by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) service: usize,
+    pub(crate) method: usize,
+}
+
+/// How a call ends, once it has. Panics of the handler are within.
+pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), (Error, Failed)>> + Send>>;
+
+/// How far a server's shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stopping {
+    /// It serves.
+    No,
+    /// New calls are turned away, those that run may end.
+    Draining,
+    /// What still runs is reset.
+    Forced,
+}
+
+/// Hears of a server's shutdown.
+#[derive(Clone, Debug)]
+pub(crate) struct Shutdown(pub(crate) watch::Receiver<Stopping>);
+
+impl Shutdown {
+    /// Waits until the shutdown has come so far. A server that is gone has come to the end.
+    pub(crate) async fn reached(&mut self, stage: Stopping) {
+        let _ = self.0.wait_for(|now| *now >= stage).await;
+    }
+}

@@ -1,0 +1,114 @@
+//! As much of HTTP/2 framing as it takes to see whether a peer leaves something unfinished. The h2 crate does the rest.
+
+/// Follows the bytes of one direction and knows whether they stop inside something.
+///
+/// The h2 crate waits for the rest of a frame for ever; this is what a timeout can look at.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    /// Bytes of the connection preface that are still to come.
+    preface: usize,
+    head: [u8; HEAD],
+    head_len: usize,
+    payload: usize,
+    /// Inside a header block: HEADERS came without END_HEADERS.
+    in_headers: bool,
+    frames: u64,
+}
+
+/// RFC 9113, 4.1: length (3), type, flags, stream id (4).
+const HEAD: usize = 9;
+const PREFACE: usize = 24;
+const TYPE_HEADERS: u8 = 0x1;
+const TYPE_CONTINUATION: u8 = 0x9;
+const END_HEADERS: u8 = 0x4;
+
+impl Progress {
+    /// The client's direction: a preface, then frames.
+    pub(crate) fn of_client() -> Self {
+        Self { preface: PREFACE, head: [0; HEAD], head_len: 0, payload: 0, in_headers: false, frames: 0 }
+    }
+
+    /// Takes the bytes that came next.
+    pub(crate) fn feed(&mut self, mut input: &[u8]) {
+        let skipped = self.preface.min(input.len());
+        self.preface -= skipped;
+        input = input.get(skipped..).unwrap_or_default();
+        while !input.is_empty() {
+            if self.payload > 0 {
+                let skipped = self.payload.min(input.len());
+                self.payload -= skipped;
+                input = input.get(skipped..).unwrap_or_default();
+                if self.payload == 0 {
+                    self.end_frame();
+                }
+                continue;
+            }
+            let (head, rest) = input.split_at(input.len().min(HEAD - self.head_len));
+            if let Some(free) = self.head.get_mut(self.head_len..self.head_len + head.len()) {
+                free.copy_from_slice(head);
+            }
+            self.head_len += head.len();
+            input = rest;
+            if self.head_len == HEAD {
+                let [a, b, c, ..] = self.head;
+                self.payload = u32::from_be_bytes([0, a, b, c]) as usize;
+                if self.payload == 0 {
+                    self.end_frame();
+                }
+            }
+        }
+    }
+
+    fn end_frame(&mut self) {
+        let [_, _, _, kind, flags, ..] = self.head;
+        if kind == TYPE_HEADERS || kind == TYPE_CONTINUATION {
+            self.in_headers = flags & END_HEADERS == 0;
+        }
+        self.head_len = 0;
+        self.frames += 1;
+    }
+
+    /// How many frames have ended.
+    pub(crate) fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Whether the bytes so far stop inside the preface, a frame or a header block, or before the first frame (RFC 9113,
+    /// 3.4: SETTINGS follows the preface at once).
+    pub(crate) fn is_partial(&self) -> bool {
+        self.frames == 0 || self.head_len > 0 || self.payload > 0 || self.in_headers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, len: u8) -> Vec<u8> {
+        [&[0, 0, len, kind, flags, 0, 0, 0, 1][..], &vec![0; usize::from(len)]].concat()
+    }
+
+    #[test]
+    fn what_is_unfinished_is_seen_at_every_byte() {
+        let preface = vec![b'P'; PREFACE];
+        let rows: &[(Vec<Vec<u8>>, bool, u64)] = &[
+            (vec![preface.clone()], true, 0),
+            (vec![preface.clone(), frame(4, 0, 0)], false, 1),
+            (vec![preface.clone(), frame(4, 0, 6), frame(TYPE_HEADERS, END_HEADERS, 20)], false, 2),
+            (vec![preface.clone(), frame(4, 0, 6), frame(TYPE_HEADERS, 0, 20)], true, 2),
+            (vec![preface.clone(), frame(TYPE_HEADERS, 0, 5), frame(TYPE_CONTINUATION, 0, 5)], true, 2),
+            (vec![preface, frame(TYPE_HEADERS, 0, 5), frame(TYPE_CONTINUATION, END_HEADERS, 0)], false, 2),
+        ];
+        for (parts, partial, frames) in rows {
+            let bytes = parts.concat();
+            for step in 1..=bytes.len() {
+                let mut progress = Progress::of_client();
+                bytes.chunks(step).for_each(|chunk| progress.feed(chunk));
+                assert_eq!((progress.is_partial(), progress.frames()), (*partial, *frames), "steps of {step}");
+            }
+            let mut cut = Progress::of_client();
+            cut.feed(&bytes[..bytes.len() - 1]);
+            assert!(cut.is_partial());
+        }
+    }
+}

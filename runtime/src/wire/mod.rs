@@ -1,0 +1,4 @@
+//! Frames to bytes and back. Pure: nothing here reads a socket, a clock or a global.
+
+pub(crate) mod grpc;
+pub(crate) mod http2;

@@ -1,0 +1,6 @@
+//! What the tests share: the echo contract, as a trait, a handler, and the cases that a client runs against it.
+
+pub mod cases;
+pub mod contract;
+pub mod handler;
+pub mod peer;
