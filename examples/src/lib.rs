@@ -1,1 +1,1 @@
-//! Examples.
+//! One runnable file per feature, beside this folder: `cargo run --example echo`.

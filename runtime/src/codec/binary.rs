@@ -274,12 +274,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the count of a container that names no element type: only an empty one may.
+    /// Reads the count of a container that left out one of its `types` types: only an empty one may.
     #[cold]
-    fn empty(&mut self) -> Result<usize, DecodeError> {
+    fn empty(&mut self, types: usize) -> Result<usize, DecodeError> {
+        let at = self.at() - types;
         match self.count(1)? {
             0 => Ok(0),
-            _ => Err(DecodeError::unknown_type(STOP, self.at() - 5)),
+            _ => Err(DecodeError::unknown_type(STOP, at)),
         }
     }
 
@@ -419,7 +420,7 @@ impl<'a> super::Reader for Reader<'a> {
         self.enter()?;
         let [byte] = self.take_array("the element type of a list")?;
         if byte == STOP {
-            return self.empty().map(|count| (None, count));
+            return self.empty(1).map(|count| (None, count));
         }
         let element = self.known(byte, 1)?;
         Ok((Some(element), self.count(min_len(element))?))
@@ -430,7 +431,7 @@ impl<'a> super::Reader for Reader<'a> {
         self.enter()?;
         let [key, value] = self.take_array("the types of a map")?;
         if key == STOP || value == STOP {
-            return self.empty().map(|count| (None, count));
+            return self.empty(2).map(|count| (None, count));
         }
         let (key, value) = (self.known(key, 2)?, self.known(value, 1)?);
         Ok((Some((key, value)), self.count(min_len(key) + min_len(value))?))

@@ -110,7 +110,7 @@ impl Buffer {
         }
     }
 
-    /// Overwrites bytes of the run, from the offset `at` that [`Buffer::run_len`] told: a length that was not known yet.
+    /// Overwrites bytes of the run from the offset `at` that [`Buffer::run_len`] told: a length that was not known yet.
     ///
     /// What would reach beyond the run is a mistake of the caller and is not written.
     pub fn patch(&mut self, at: usize, bytes: &[u8]) {
@@ -334,10 +334,11 @@ impl fmt::Debug for Payload {
     }
 }
 
-/// From this length on, bytes are linked instead of copied.
+/// From this length on, bytes are linked instead of copied: here a link, with its segment of the system call, begins
+/// to cost less than a copy.
 pub const LINK_MIN: usize = 4 << 10;
 
-/// How many numbers are turned into bytes at once.
+/// How many numbers are turned into bytes at once. More of them no longer stay in registers.
 const BLOCK: usize = 8;
 
 /// The first allocation of a run, in bytes.
@@ -345,3 +346,155 @@ const RUN_MIN: usize = 128;
 
 /// What a run reserves at most because the one before was that long.
 const LAST_MAX: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn long(byte: u8) -> Bytes {
+        vec![byte; LINK_MIN].into()
+    }
+
+    fn drain(mut payload: Payload) -> Vec<u8> {
+        payload.copy_to_bytes(payload.remaining()).into()
+    }
+
+    /// `ab`, a long payload, `c`, two long payloads, `d`.
+    fn mixed() -> (Buffer, Vec<u8>) {
+        let mut buffer = Buffer::new();
+        buffer.put(b"ab");
+        buffer.link(long(1));
+        buffer.put(b"c");
+        buffer.link(long(2));
+        buffer.link(long(3));
+        buffer.put(b"d");
+        (buffer, [b"ab", &long(1)[..], b"c", &long(2), &long(3), b"d"].concat())
+    }
+
+    #[test]
+    fn bytes_come_out_in_the_order_they_went_in() {
+        let (mut buffer, want) = mixed();
+        assert_eq!((buffer.len(), buffer.run_len()), (want.len(), 4));
+        let payload = buffer.take();
+        assert!(buffer.is_empty());
+        assert_eq!(payload.remaining(), want.len());
+        assert_eq!(drain(payload.clone()), want);
+        assert_eq!(payload.into_iter().collect::<Vec<_>>().concat(), want);
+    }
+
+    #[test]
+    fn a_long_payload_is_not_copied() {
+        let (mut buffer, payload) = (Buffer::new(), long(1));
+        buffer.put(b"a");
+        buffer.link(payload.clone());
+        assert_eq!(buffer.take().into_iter().nth(1).unwrap().as_ptr(), payload.as_ptr());
+        buffer.link(payload.slice(1..));
+        assert_eq!(buffer.run_len(), LINK_MIN - 1, "a shorter one is");
+    }
+
+    #[test]
+    fn a_payload_is_read_in_steps_of_any_size() {
+        let (mut buffer, want) = mixed();
+        let payload = buffer.take();
+        for step in [1, 2, 3, LINK_MIN, LINK_MIN + 1, 2 * LINK_MIN + 3, want.len()] {
+            let (mut by_advance, mut by_copy, mut read) = (payload.clone(), payload.clone(), Vec::new());
+            while by_advance.has_remaining() {
+                assert!(!by_advance.chunk().is_empty());
+                let count = step.min(by_advance.remaining());
+                by_advance.advance(count);
+                read.extend_from_slice(&by_copy.copy_to_bytes(count));
+                assert_eq!(by_advance.remaining(), by_copy.remaining());
+                assert_eq!(by_advance.chunk(), by_copy.chunk());
+            }
+            assert_eq!(read, want);
+        }
+    }
+
+    #[test]
+    fn one_vectored_write_takes_all_segments() {
+        let (mut buffer, want) = mixed();
+        let mut payload = buffer.take();
+        let mut slices = [IoSlice::new(&[]); 8];
+        let count = payload.chunks_vectored(&mut slices);
+        assert_eq!(count, 6);
+        assert_eq!(slices[..count].iter().flat_map(|slice| slice.to_vec()).collect::<Vec<_>>(), want);
+        assert_eq!(payload.chunks_vectored(&mut [IoSlice::new(&[]); 2]), 2);
+        payload.advance(want.len());
+        assert_eq!(payload.chunks_vectored(&mut [IoSlice::new(&[]); 2]), 0);
+        assert_eq!(Payload::default().chunks_vectored(&mut [IoSlice::new(&[]); 2]), 0);
+    }
+
+    #[test]
+    fn a_rollback_leaves_what_was_there_before() {
+        let (mut buffer, mut want) = mixed();
+        let mark = buffer.mark();
+        buffer.put(b"lost");
+        buffer.link(long(9));
+        buffer.put(b"lost");
+        buffer.rollback(mark);
+        assert_eq!(buffer.len(), want.len());
+        buffer.put(b"kept");
+        want.extend_from_slice(b"kept");
+        assert_eq!(drain(buffer.take()), want);
+
+        let mark = buffer.mark();
+        buffer.link(long(9));
+        buffer.rollback(mark);
+        assert!(buffer.is_empty());
+        assert_eq!(buffer.take().remaining(), 0);
+    }
+
+    #[test]
+    fn a_length_is_patched_in_when_it_is_known() {
+        let mut buffer = Buffer::new();
+        buffer.link(long(1));
+        let at = buffer.run_len();
+        buffer.put(&[0; 4]);
+        buffer.put(b"body");
+        buffer.patch(at, &4_u32.to_be_bytes());
+        assert_eq!(drain(buffer.take())[LINK_MIN..], *b"\0\0\0\x04body");
+    }
+
+    #[test]
+    fn an_appended_buffer_follows() {
+        let short = || {
+            let mut buffer = Buffer::new();
+            buffer.put(b"xyz");
+            (buffer, b"xyz".to_vec())
+        };
+        let run = || {
+            let mut buffer = Buffer::new();
+            buffer.put(&[7; LINK_MIN + 1]);
+            (buffer, vec![7; LINK_MIN + 1])
+        };
+        let none = || (Buffer::new(), Vec::new());
+        let makers: [&dyn Fn() -> (Buffer, Vec<u8>); 4] = [&none, &short, &run, &mixed];
+        for first in makers {
+            for second in makers {
+                let ((mut buffer, mut want), (other, more)) = (first(), second());
+                buffer.append(other);
+                buffer.put(b"end");
+                want.extend_from_slice(&more);
+                want.extend_from_slice(b"end");
+                assert_eq!(buffer.len(), want.len());
+                assert_eq!(drain(buffer.take()), want);
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_allocated_late_and_given_away() {
+        let mut buffer = Buffer::new();
+        assert_eq!(buffer.run.capacity(), 0);
+        buffer.put(&[1; 1000]);
+        let _ = buffer.take();
+        assert_eq!(buffer.run.capacity(), 0);
+        buffer.put(&[1]);
+        assert_eq!(buffer.run.capacity(), 1000, "as long as the last");
+        buffer.put(&vec![1; 1 << 20]);
+        let _ = buffer.take();
+        buffer.put(&[1]);
+        assert_eq!(buffer.run.capacity(), LAST_MAX);
+        assert!(size_of::<Buffer>() <= 40 && size_of::<Payload>() <= 40);
+    }
+}

@@ -6,6 +6,8 @@
 //!
 //! Everything here is pure: no IO, no globals, no `async`, and no allocation by a number that a peer sent.
 
+#![cfg_attr(not(test), warn(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
+
 pub mod binary;
 mod buffer;
 mod containers;
@@ -15,6 +17,8 @@ mod message;
 mod reply;
 mod scalars;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use std::fmt;

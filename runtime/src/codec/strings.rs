@@ -1,7 +1,7 @@
 //! `string` and `binary`.
 //!
-//! A string is checked to be UTF-8, `binary` is byte-exact. [`ByteString`] and [`Bytes`] share the memory of the message
-//! they came in, however short they are: keep a copy instead where a small field outlives a big message.
+//! A string is checked to be UTF-8, `binary` is byte-exact. [`ByteString`] and [`Bytes`] share the memory of the
+//! message they came in, however short they are: keep a copy instead where a small field outlives a big message.
 
 use bytes::Bytes;
 use bytestring::ByteString;

@@ -1,0 +1,46 @@
+//! Against real Kitex, both ways, by the echo contract. Needs the environment's `KITEX_PEER`.
+
+use std::sync::Arc;
+
+use thrill::{Running, Server};
+use thrill_tests::cases;
+use thrill_tests::contract::{CounterServer, TestServiceServer};
+use thrill_tests::handler::Handler;
+use thrill_tests::peer::{PeerServer, kitex_peer};
+
+/// The groups that this build speaks.
+const GROUPS: &str = "grpc";
+
+async fn contract_server() -> Running {
+    let handler = Arc::new(Handler::default());
+    let server = Server::new().add(TestServiceServer::from_arc(Arc::clone(&handler))).add(CounterServer::from_arc(handler));
+    server.bind("127.0.0.1:0").await.unwrap().spawn()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kitex_client_passes_its_cases_against_this_server() {
+    let Some(peer) = kitex_peer("the Kitex client's cases against this server") else { return };
+    let server = contract_server().await;
+    let addr = server.local_address().to_string();
+    let client = tokio::process::Command::new(peer).args(["client", "-addr", &addr, "-run", GROUPS]).output();
+    let output = client.await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    println!("{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "the Kitex client failed cases: {said}");
+    server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_client_passes_the_cases_against_the_kitex_server() {
+    let Some(peer) = kitex_peer("this client's cases against the Kitex server") else { return };
+    let server = PeerServer::start(&peer, &["server"]).await.unwrap();
+    assert_eq!(cases::run(&server.addr, GROUPS).await, 0, "cases failed; see the output");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_client_passes_the_cases_against_this_server() {
+    let server = contract_server().await;
+    let addr = server.local_address().to_string();
+    assert_eq!(cases::run(&addr, "").await, 0, "cases failed; see the output");
+    server.shutdown().await;
+}

@@ -1,0 +1,3 @@
+//! One test binary, a module per topic.
+
+mod interop;
