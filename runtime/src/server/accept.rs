@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tokio_util::task::TaskTracker;
 
 use super::Options;
 use crate::net::sniff::sniff;
 use crate::net::{Address, BoxIo, Listen};
 use crate::transport::http2::server as http2;
-use crate::transport::{Dispatch, Shutdown, Stopping};
+use crate::transport::{Dispatch, Host, Shutdown, Stopping};
 
 /// How long a server without free file descriptors waits before it asks again, as Kitex.
 const BACK_OFF: Duration = Duration::from_millis(10);
@@ -25,19 +26,17 @@ pub(super) async fn run(
     stop: Arc<watch::Sender<Stopping>>,
 ) {
     let options = Arc::new(options);
-    let mut shutdown = Shutdown(stop.subscribe());
+    let mut host = Host { dispatch, shutdown: Shutdown(stop.subscribe()), handlers: TaskTracker::new() };
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = shutdown.reached(Stopping::Draining) => break,
+            () = host.shutdown.reached(Stopping::Draining) => break,
             Some(_) = connections.join_next() => continue,
         };
         match accepted {
             Ok((io, peer)) => {
-                let (dispatch, options) = (Arc::clone(&dispatch), Arc::clone(&options));
-                let shutdown = Shutdown(stop.subscribe());
-                connections.spawn(serve(io, peer, dispatch, options, shutdown));
+                connections.spawn(serve(io, peer, host.clone(), Arc::clone(&options)));
             }
             Err(err) if err.kind() == io::ErrorKind::NotConnected => break,
             Err(err) => {
@@ -48,7 +47,11 @@ pub(super) async fn run(
     }
     // The address is free for the next process while the last calls end.
     drop(listener);
-    let drained = async { while connections.join_next().await.is_some() {} };
+    host.handlers.close();
+    let drained = async {
+        while connections.join_next().await.is_some() {}
+        host.handlers.wait().await;
+    };
     if *stop.borrow() == Stopping::No {
         return drained.await;
     }
@@ -59,16 +62,10 @@ pub(super) async fn run(
 }
 
 /// Serves one connection to its end. What goes wrong on it concerns no other.
-async fn serve(
-    mut io: BoxIo,
-    peer: Address,
-    dispatch: Arc<dyn Dispatch>,
-    options: Arc<Options>,
-    mut shutdown: Shutdown,
-) {
+async fn serve(mut io: BoxIo, peer: Address, mut host: Host, options: Arc<Options>) {
     let detected = tokio::select! {
         detected = timeout(options.detection_timeout, sniff(&mut io, is_decided)) => detected,
-        () = shutdown.reached(Stopping::Draining) => return,
+        () = host.shutdown.reached(Stopping::Draining) => return,
     };
     let ahead = match detected {
         Ok(Ok(ahead)) => ahead,
@@ -84,7 +81,7 @@ async fn serve(
         let seen = ahead.get(..ahead.len().min(16)).unwrap_or_default().escape_ascii().to_string();
         return tracing::warn!(%peer, seen, "a connection speaks no protocol of this server and is closed");
     }
-    if let Err(err) = http2::serve(io, ahead, peer.clone(), &options.http2, &dispatch, shutdown).await {
+    if let Err(err) = http2::serve(io, ahead, peer.clone(), &options.http2, host).await {
         tracing::debug!(%peer, %err, "a connection ended");
     }
 }

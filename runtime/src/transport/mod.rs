@@ -7,10 +7,12 @@ pub(crate) mod http2;
 
 use std::ops::Range;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context as Task, Poll};
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
 
 use crate::codec::{Encode, binary};
 use crate::context::Context;
@@ -112,6 +114,15 @@ pub(crate) struct Route {
 
 /// How a call ends, once it has. Panics of the handler are within.
 pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), (Error, Failed)>> + Send>>;
+
+/// What a connection has of its server.
+#[derive(Clone)]
+pub(crate) struct Host {
+    pub(crate) dispatch: Arc<dyn Dispatch>,
+    pub(crate) shutdown: Shutdown,
+    /// The handlers that run: a shutdown waits for them, even where their streams are gone.
+    pub(crate) handlers: TaskTracker,
+}
 
 /// How far a server's shutdown has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

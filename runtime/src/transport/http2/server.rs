@@ -25,7 +25,7 @@ use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
 use crate::metadata::Metadata;
 use crate::net::gather::{Gather, Pulse};
 use crate::net::{Address, BoxIo};
-use crate::transport::{Dispatch, Frame, Halves, RecvHalf, Route, SendHalf, Shutdown, Stopping};
+use crate::transport::{Frame, Halves, Host, RecvHalf, Route, SendHalf, Shutdown, Stopping};
 use crate::wire::grpc;
 
 /// The first bytes of every HTTP/2 connection, as many as Kitex looks at.
@@ -37,8 +37,7 @@ pub(crate) async fn serve(
     ahead: Bytes,
     peer: Address,
     config: &Config,
-    dispatch: &Arc<dyn Dispatch>,
-    mut shutdown: Shutdown,
+    host: Host,
 ) -> Result<()> {
     let pulse = Arc::new(Pulse::default());
     let handshake = h2::server::Builder::new()
@@ -55,11 +54,12 @@ pub(crate) async fn serve(
         Ok(connection) => connection.map_err(|err| stream_error(&err, &name))?,
         Err(_) => return Err(unfinished(&name, config.partial_timeout)),
     };
+    let mut shutdown = host.shutdown.clone();
     let mut connection = Connection {
         h2: connection,
         streams: Streams::new(Lane::new(pulse, name)),
         peer,
-        dispatch: Arc::clone(dispatch),
+        host,
         config: config.clone(),
         probe: None,
         watch: None,
@@ -77,7 +77,7 @@ struct Connection {
     h2: h2::server::Connection<Gather, Outgoing>,
     streams: Streams,
     peer: Address,
-    dispatch: Arc<dyn Dispatch>,
+    host: Host,
     config: Config,
     probe: Option<Probe>,
     watch: Option<Watch>,
@@ -156,7 +156,7 @@ impl Connection {
             Err(refusal) => return refuse(&mut respond, refusal),
         };
         let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
-        let method = self.dispatch.method(route);
+        let method = self.host.dispatch.method(route);
         let context = Context::new(Some(method), Some(self.peer.clone()), deadline, Metadata::received(parts.headers));
         let lane = Arc::clone(self.streams.lane());
         let outbox = Outbox::server(lane, self.config.send_buffer, context.clone());
@@ -174,8 +174,8 @@ impl Connection {
                 end: None,
             }),
         };
-        let call = self.dispatch.call(route, context.clone(), halves);
-        tokio::spawn(async move {
+        let call = self.host.dispatch.call(route, context.clone(), halves);
+        self.host.handlers.spawn(async move {
             let outcome = call.await;
             let mut trailers = HeaderMap::with_capacity(4);
             grpc::put_status(&mut trailers, outcome.as_ref().map(|()| ()).map_err(|(err, failed)| (err, *failed)));
@@ -193,7 +193,7 @@ impl Connection {
             let text = format!("malformed method name, method={path:?}");
             return Err(Refusal::Status(Error::status(13, text)));
         };
-        let route = self.dispatch.find(path.service, path.method).map_err(Refusal::Status)?;
+        let route = self.host.dispatch.find(path.service, path.method).map_err(Refusal::Status)?;
         Ok((route, timeout))
     }
 }
