@@ -1,4 +1,191 @@
-//! Thrift RPC and Thrift streaming, as Kitex speaks it. A Rust trait is the schema.
+//! Thrift streaming and Thrift RPC, as Kitex speaks it. A Rust trait is the schema.
+//!
+//! Write the messages and the trait; implement the trait; serve it; call it with the generated client.
+//!
+//! ```
+//! use thrill::{BidiStream, Receiver, Result, Sender, Server, Thrift};
+//!
+//! #[derive(Thrift, Clone, Debug, Default, PartialEq)]
+//! pub struct Request {
+//!     #[thrift(id = 1)]
+//!     pub message: Option<String>,
+//! }
+//!
+//! #[derive(Thrift, Clone, Debug, Default, PartialEq)]
+//! pub struct Response {
+//!     #[thrift(id = 1)]
+//!     pub message: Option<String>,
+//! }
+//!
+//! /// `namespace` is the Kitex package: the path of the first method is `/echo.TestService/Echo`.
+//! #[thrill::service(namespace = "echo", rename_all = "PascalCase")]
+//! pub trait TestService {
+//!     #[streaming(mode = "bidirectional")]
+//!     async fn echo(&self, stream: BidiStream<Request, Response>) -> Result<()>;
+//!
+//!     #[streaming(mode = "client")]
+//!     async fn echo_client(&self, requests: Receiver<Request>) -> Result<Response>;
+//!
+//!     #[streaming(mode = "server")]
+//!     async fn echo_server(&self, req: Request, responses: Sender<Response>) -> Result<()>;
+//!
+//!     #[streaming(mode = "unary")]
+//!     async fn echo_unary(&self, req: Request) -> Result<Response>;
+//! }
+//!
+//! struct Handler;
+//!
+//! impl TestService for Handler {
+//!     async fn echo(&self, mut stream: BidiStream<Request, Response>) -> Result<()> {
+//!         while let Some(Request { message }) = stream.recv().await? {
+//!             stream.send(Response { message }).await?;
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     async fn echo_client(&self, mut requests: Receiver<Request>) -> Result<Response> {
+//!         let mut last = None;
+//!         while let Some(req) = requests.recv().await? {
+//!             last = req.message;
+//!         }
+//!         Ok(Response { message: last })
+//!     }
+//!
+//!     async fn echo_server(&self, req: Request, mut responses: Sender<Response>) -> Result<()> {
+//!         for _ in 0..3 {
+//!             responses.send(Response { message: req.message.clone() }).await?;
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     async fn echo_unary(&self, req: Request) -> Result<Response> {
+//!         Ok(Response { message: req.message })
+//!     }
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<()> {
+//! let server = Server::new().add(TestServiceServer::new(Handler)).bind("127.0.0.1:0").await?.spawn();
+//!
+//! let addr = server.local_address().to_string();
+//! let client = TestServiceStreamClient::builder("echo-server").host_ports([addr]).build()?;
+//!
+//! let hi = Request { message: Some("hi".into()) };
+//! let mut stream = client.echo().await?;
+//! stream.send(hi.clone()).await?;
+//! stream.close().await?;
+//! assert_eq!(stream.recv().await?, Some(Response { message: Some("hi".into()) }));
+//! assert_eq!(stream.recv().await?, None); // Kitex's io.EOF
+//!
+//! let mut responses = client.echo_server(hi).await?;
+//! while let Some(response) = responses.recv().await? {
+//!     assert_eq!(response.message.as_deref(), Some("hi"));
+//! }
+//! server.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
+//! # Messages
+//!
+//! `#[derive(Thrift)]` makes a struct, an exception (`#[thrift(exception)]`), a union (an enum whose variants carry a value) or
+//! an enum a Thrift type. A field is `#[thrift(id = N)]`; its type tells its requiredness:
+//!
+//! | Rust | IDL | written | absent on read |
+//! | --- | --- | --- | --- |
+//! | `Option<T>` | `optional` | when present | `None`, or its `default` |
+//! | `T` | default requiredness | always | `T::default()`, or its `default` |
+//! | `T` with `#[thrift(required)]` | `required` | always | an error that names struct and field |
+//!
+//! | Rust | Thrift |
+//! | --- | --- |
+//! | `bool` `i8` `i16` `i32` `i64` `f64` | the same, `double` |
+//! | `String`, [`ByteString`] (shares the message's memory) | `string` |
+//! | [`Bytes`] (shares the message's memory), `Vec<u8>` | `binary` |
+//! | `Vec<T>`; `HashSet<T>`, `BTreeSet<T>`; `HashMap<K, V>`, `BTreeMap<K, V>` | `list`, `set`, `map` |
+//! | `Box<T>`, `Arc<T>` | as `T`; `Box` is for recursive types |
+//! | `uuid::Uuid`, with the feature `uuid` | `uuid`, which Kitex does not know |
+//!
+//! A union and an enum have a variant with `#[thrift(unknown)]`, which keeps what a newer peer sends.
+//!
+//! ```
+//! use thrill::{Thrift, UnknownField};
+//!
+//! #[derive(Thrift, Debug, PartialEq)]
+//! enum Shape {
+//!     #[thrift(id = 1)]
+//!     Name(String),
+//!     #[thrift(id = 2)]
+//!     Area(i64),
+//!     #[thrift(unknown)]
+//!     Unknown(UnknownField),
+//! }
+//!
+//! #[derive(Thrift, Clone, Copy, Debug, PartialEq)]
+//! enum Mood {
+//!     #[thrift(value = 1)]
+//!     Calm,
+//!     #[thrift(value = 5)]
+//!     Wild,
+//!     #[thrift(unknown)]
+//!     Unknown(i32),
+//! }
+//!
+//! let bytes = thrill::encode(&Shape::Area(7))?;
+//! assert_eq!(thrill::decode::<Shape>(&bytes)?, Shape::Area(7));
+//! assert_eq!(Mood::from(9), Mood::Unknown(9));
+//! # Ok::<_, thrill::Error>(())
+//! ```
+//!
+//! # Streams
+//!
+//! | `streaming.mode` | handler | client |
+//! | --- | --- | --- |
+//! | `bidirectional` | `BidiStream<Request, Response>` | `client.m().await?`: `BidiStream<Response, Request>` |
+//! | `client` | `Receiver<Request>`, returns the response | `client.m().await?`: `ClientStream<Request, Response>` |
+//! | `server` | the request, `Sender<Response>` | `client.m(req).await?`: `Receiver<Response>` |
+//! | `unary` | the request, returns the response | `client.m(req).await?`: the response |
+//! | none (ping-pong) | the arguments, returns the result | the same, on the other client |
+//!
+//! - Opening a stream does not wait for the server. Sent means buffered: [`Sender::send`] waits only while the peer's window
+//!   and the local buffer are full.
+//! - [`Receiver::recv`] gives `None` at the end that the peer meant, and an error for every other end; both are repeated.
+//! - On a client, end the requests with `close`. Dropping a stream, or a half of it that is not closed, cancels it at once.
+//! - The server ends a call when the handler returns. A cancelled call's handler runs on: its `recv` and `send` fail, and
+//!   [`Context::cancelled`] tells why. A panic is that call's error, and no other's.
+//!
+//! # Errors
+//!
+//! [`Error`] tells by its variant, and by [`Error::origin`], who caused it: this side's user, the peer, or the network between.
+//! A handler may return any error: [`Error::new`] wraps it and it travels as code 13 with its text and Kitex's mark
+//! ` [biz error]`; a [`Status`] keeps its code; a [`BizStatusError`] keeps code, message and extra.
+//!
+//! # Kitex's names
+//!
+//! | Kitex | here |
+//! | --- | --- |
+//! | `NewStreamClient`, `streamclient.WithHostPorts` | `…StreamClient::builder(name)`, `.host_ports(…)` |
+//! | `streamclient.WithConnectTimeout`, `streamcall.WithConnectTimeout` | `.connect_timeout(…)` on the builder, on the call |
+//! | `streamcall.WithHostPort` | `.host_port(…)` on the call |
+//! | `context.WithTimeout`, `context.WithDeadline` before a stream | `.timeout(…)`, `.deadline(…)` on the call |
+//! | the handler's `ctx` passed to a call | `.context(cx)` on the call |
+//! | `WithClientBasicInfo` | `.caller(…)` on the builder |
+//! | `WithGRPCConnPoolSize` | `.connection_pool_size(…)` |
+//! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)` |
+//! | `WithGRPCMaxHeaderListSize`, `WithGRPCMaxConcurrentStreams` | `.max_header_list_size(…)`, `.max_concurrent_streams(…)` |
+//! | `WithGRPCKeepaliveParams` | `.keepalive(…)` |
+//! | `WithExitWaitTime` | [`Server::exit_wait_time`] |
+//! | `stream.Recv` and `io.EOF`, `stream.Send`, `stream.Close`, `CloseAndRecv` | `recv` and `None`, `send`, `close`, `close_and_recv` |
+//! | `stream.Header`, `stream.Trailer` | `header`, `trailer` |
+//! | `SetHeader`, `SendHeader`, `SetTrailer` | [`Context::set_header`], [`Context::send_header`], [`Context::set_trailer`] |
+//! | `metainfo.WithValue`, `WithPersistentValue`, `GetValue` … | `.transient(…)`, `.persistent(…)` on the call; the same on [`Context`] |
+//! | `kerrors.NewBizStatusErrorWithExtra` | [`BizStatusError`] |
+//! | `status.Err` | [`Error::status`], [`Status`] |
+//!
+//! # Limits
+//!
+//! Each has a default and an option: a message 16 MiB (Kitex has no limit: raise `max_message_size` where its peers send more),
+//! nesting 64 levels (fixed), header list 64 KiB, 1,000 streams per connection, 1 MiB unread per stream,
+//! 16 MiB unread per connection, 256 KiB unsent per stream, 5 s until a connection shows what it speaks, 10 s for
+//! anything left unfinished.
 
 pub mod codec;
 mod context;
@@ -52,3 +239,8 @@ pub fn encode<T: Thrift>(value: &T) -> Result<Bytes, EncodeError> {
 pub fn decode<T: Thrift>(bytes: &Bytes) -> Result<T, DecodeError> {
     T::decode(&mut codec::binary::Reader::new(bytes))
 }
+
+/// The README's example is a test too.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

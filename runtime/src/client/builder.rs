@@ -44,7 +44,7 @@ impl Options {
             // Kitex's GOMAXPROCS * 3 / 2.
             pool_size: (cores * 3 / 2).max(1),
             caller: None,
-            http2: Config { stream_window: 2 << 20, ..Config::default() },
+            http2: Config::default(),
         }
     }
 
@@ -131,7 +131,7 @@ macro_rules! client_options {
             self
         }
 
-        /// How much a server may send on one stream before it is read here, in bytes. Default 2 MiB.
+        /// How much a server may send on one stream before it is read here, in bytes. Default 1 MiB.
         pub fn initial_window_size(mut self, bytes: u32) -> Self {
             self.options.http2.stream_window = bytes;
             self
