@@ -37,7 +37,11 @@ async fn main() -> Result<()> {
         // `forward` closes the sending end when it is done.
         stream::iter(texts).forward(lines).await
     });
-    answers.try_for_each(|line| async move { Ok(println!("got {:?}", line.text)) }).await?;
+    let print = |line: Line| async move {
+        println!("got {:?}", line.text);
+        Ok(())
+    };
+    answers.try_for_each(print).await?;
     speaking.await.expect("the task does not panic")?;
     server.shutdown().await;
     Ok(())

@@ -46,7 +46,12 @@ async fn main() -> Result<()> {
 
     let order = Order { item: "tea".to_owned(), count: 2 };
     let reply = client.buy(order).persistent("TENANT", "t-1").metadata("x-request", "42").with_metadata().await?;
-    println!("  client: {:?}, header {:?}, trailer {:?}", reply.message, reply.header.get("x-served-by"), reply.trailer.get("x-stock"));
+    println!(
+        "  client: {:?}, header {:?}, trailer {:?}",
+        reply.message,
+        reply.header.get("x-served-by"),
+        reply.trailer.get("x-stock")
+    );
 
     match client.buy(Order { item: "tea".to_owned(), count: 8 }).await {
         Err(Error::Biz(no)) => println!("  client: refused with {} {:?} {:?}", no.code(), no.message(), no.extra()),

@@ -13,7 +13,8 @@ const GROUPS: &str = "grpc";
 
 async fn contract_server() -> Running {
     let handler = Arc::new(Handler::default());
-    let server = Server::new().add(TestServiceServer::from_arc(Arc::clone(&handler))).add(CounterServer::from_arc(handler));
+    let server =
+        Server::new().add(TestServiceServer::from_arc(Arc::clone(&handler))).add(CounterServer::from_arc(handler));
     server.bind("127.0.0.1:0").await.unwrap().spawn()
 }
 

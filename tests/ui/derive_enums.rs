@@ -28,4 +28,11 @@ enum Mood {
     Other(i32),
 }
 
+#[derive(Thrift)]
+enum Lossy {
+    Calm,
+    #[thrift(unknown)]
+    Unknown(i64),
+}
+
 fn main() {}

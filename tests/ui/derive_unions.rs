@@ -27,4 +27,12 @@ enum Shape {
     Other(thrill::UnknownField),
 }
 
+#[derive(Thrift)]
+enum Lossy {
+    #[thrift(id = 1)]
+    Name(String),
+    #[thrift(unknown)]
+    Unknown(String),
+}
+
 fn main() {}

@@ -1,37 +1,33 @@
-//! A type without a Thrift form, at the type.
+//! One clear message for each type without a Thrift form, at the type.
 
-#![allow(unused_imports)]
-
-use thrill::{BidiStream, Context, Receiver, Result, Sender, Thrift};
-
-#[derive(Debug, Default)]
-struct Plain;
-
-#[derive(Thrift)]
-struct Note {}
+use thrill::{BidiStream, Result, Thrift};
 
 #[derive(Thrift, Clone, Debug)]
-struct Fine {}
+struct Note {}
+
+#[derive(Debug, Default)]
+struct Argument;
+
+#[derive(Debug)]
+struct Answer;
+
+#[derive(Debug)]
+struct Message;
+
+#[derive(Thrift)]
+struct Debugless {}
 
 #[thrill::service]
-trait PingPong {
-    async fn argument(&self, plain: Plain) -> Result<()>;
-}
-#[thrill::service]
-trait PingPong2 {
-    async fn result(&self) -> Result<Plain>;
-}
+trait Types {
+    async fn argument(&self, argument: Argument) -> Result<()>;
 
-#[thrill::service]
-trait Streams {
+    async fn answer(&self) -> Result<Answer>;
+
     #[streaming(mode = "bidirectional")]
-    async fn stream(&self, stream: BidiStream<Fine, Plain>) -> Result<()>;
-}
+    async fn stream(&self, stream: BidiStream<Note, Message>) -> Result<()>;
 
-#[thrill::service]
-trait Debugless {
     #[streaming(mode = "bidirectional")]
-    async fn stream(&self, stream: BidiStream<Note, Fine>) -> Result<()>;
+    async fn debugless(&self, stream: BidiStream<Debugless, Note>) -> Result<()>;
 }
 
 fn main() {}

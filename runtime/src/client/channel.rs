@@ -51,13 +51,11 @@ pub struct Channel(pub(super) Arc<Shared>);
 
 impl StreamChannel {
     /// Calls a method of both streams.
-    #[must_use]
     pub fn bidirectional<In: Message, Out: Message>(&self, method: &'static Method) -> StreamCall<BidiStream<In, Out>> {
         self.stream(method)
     }
 
     /// Calls a method of a request stream.
-    #[must_use]
     pub fn client<Request: Message, Response: Message>(
         &self,
         method: &'static Method,
@@ -66,7 +64,6 @@ impl StreamChannel {
     }
 
     /// Calls a method of a response stream.
-    #[must_use]
     pub fn server<Request: Message, Response: Message>(
         &self,
         method: &'static Method,
@@ -76,7 +73,6 @@ impl StreamChannel {
     }
 
     /// Calls a unary method.
-    #[must_use]
     pub fn unary<T: Success, E: Throws>(
         &self,
         method: &'static Method,
@@ -92,7 +88,6 @@ impl StreamChannel {
 
 impl Channel {
     /// Calls a method that answers.
-    #[must_use]
     pub fn call<T: Success, E: Throws>(
         &self,
         method: &'static Method,
@@ -102,7 +97,6 @@ impl Channel {
     }
 
     /// Calls a method that does not.
-    #[must_use]
     pub fn oneway<E: Throws>(&self, method: &'static Method, args: impl Thrift + Send + 'static) -> Call<(), E> {
         Call::new(Arc::clone(&self.0), method, Box::new(args))
     }

@@ -12,9 +12,15 @@ use super::{EncodeError, Thrift, binary};
     label = "not a message",
     note = "a message is a type with `#[derive(Thrift, Debug)]` that is `Send` and `'static`"
 )]
-pub trait Message: Thrift + fmt::Debug + Send + 'static {}
+pub trait Message: Thrift + fmt::Debug + Send + 'static {
+    /// The type: generated code names it so, and a type that is no message is then refused once.
+    #[doc(hidden)]
+    type Itself;
+}
 
-impl<T: Thrift + fmt::Debug + Send + 'static> Message for T {}
+impl<T: Thrift + fmt::Debug + Send + 'static> Message for T {
+    type Itself = T;
+}
 
 /// The one virtual call that a message costs on its way out: everything below it is monomorphised.
 pub(crate) trait Encode {

@@ -4,7 +4,15 @@ use super::{DecodeError, EncodeError, Field, Reader, Thrift, Writer, binary};
 use crate::Error;
 
 /// A result type of a method: any Thrift type, or `()` for `void`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a Thrift type",
+    label = "not a Thrift type",
+    note = "a method returns `()` or a Thrift type that is `Send` and `'static`"
+)]
 pub trait Success: Sized + Send + 'static {
+    #[doc(hidden)]
+    type Itself;
+
     /// Writes field 0; `void` writes nothing.
     ///
     /// # Errors
@@ -25,6 +33,8 @@ pub trait Success: Sized + Send + 'static {
 }
 
 impl Success for () {
+    type Itself = ();
+
     fn encode_success<W: Writer>(&self, _: &mut W) -> Result<(), EncodeError> {
         Ok(())
     }
@@ -40,6 +50,8 @@ impl Success for () {
 }
 
 impl<T: Thrift + Send + 'static> Success for T {
+    type Itself = T;
+
     fn encode_success<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         self.encode_field(w, 0)
     }

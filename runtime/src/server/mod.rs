@@ -90,6 +90,10 @@ impl Server {
     }
 
     /// Adds a service: what `#[thrill::service]` generates as `…Server`.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a server is no number, and `add` is what one does with a service"
+    )]
     pub fn add(mut self, service: impl Service) -> Self {
         self.services.push(Arc::new(service));
         self

@@ -226,7 +226,7 @@ fn parse_details(mut rest: &[u8]) -> Option<(i32, String)> {
                 let value = varint(&mut rest)?;
                 if tag >> 3 == 1 {
                     // An int32 travels sign-extended to 64 bits.
-                    code = i32::try_from(value.cast_signed()).ok()?;
+                    code = i32::try_from(value as i64).ok()?;
                 }
             }
             2 => {
@@ -457,7 +457,8 @@ mod tests {
     #[test]
     fn outcomes_become_trailers() {
         let biz = BizStatusError::new(-7, "no").with_extra("k", "<v>");
-        let rows: [(Result<(), (Error, Failed)>, &str); 5] = [
+        type Outcome = Result<(), (Error, Failed)>;
+        let rows: [(Outcome, &str); 5] = [
             (Ok(()), "0||None|None"),
             (Err((Error::new("boom"), Failed::InHandler)), "13|boom [biz error]|None|None"),
             (Err((Error::status(5, "nf"), Failed::InHandler)), "5|nf [biz error]|None|None"),
@@ -469,7 +470,7 @@ mod tests {
         ];
         for (outcome, want) in rows {
             let mut trailers = HeaderMap::new();
-            put_status(&mut trailers, outcome.as_ref().map(|()| ()).map_err(|(err, failed)| (err, *failed)));
+            put_status(&mut trailers, outcome.as_ref().copied().map_err(|(err, failed)| (err, *failed)));
             let text = |name: &str| trailers.get(name).map(|value| value.to_str().unwrap());
             let got = format!(
                 "{}|{}|{:?}|{:?}",

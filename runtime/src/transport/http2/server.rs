@@ -32,13 +32,7 @@ use crate::wire::grpc;
 pub(crate) const MAGIC: &[u8] = b"PRI * HT";
 
 /// Serves a connection to its end. `ahead` was read from it already.
-pub(crate) async fn serve(
-    io: BoxIo,
-    ahead: Bytes,
-    peer: Address,
-    config: &Config,
-    host: Host,
-) -> Result<()> {
+pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let pulse = Arc::new(Pulse::default());
     let handshake = h2::server::Builder::new()
         .initial_window_size(config.stream_window)
@@ -178,7 +172,7 @@ impl Connection {
         self.host.handlers.spawn(async move {
             let outcome = call.await;
             let mut trailers = HeaderMap::with_capacity(4);
-            grpc::put_status(&mut trailers, outcome.as_ref().map(|()| ()).map_err(|(err, failed)| (err, *failed)));
+            grpc::put_status(&mut trailers, outcome.as_ref().copied().map_err(|(err, failed)| (err, *failed)));
             context.take_trailer().write_to(&mut trailers);
             outbox.finish(trailers);
         });

@@ -1,0 +1,62 @@
+//! Enums.
+
+use proc_macro2::TokenStream;
+use quote::quote_spanned;
+
+use super::{schema, site};
+use crate::model::{Enum, Item};
+
+/// Writes `From` to and from `i32`, and `impl Thrift` by them.
+pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
+    let p = item.root.private();
+    let ident = &item.ident;
+    let unknown = &body.unknown;
+    let variants: Vec<_> = body.variants.iter().map(|variant| &variant.ident).collect();
+    let values: Vec<_> = body.variants.iter().map(|variant| &variant.value).collect();
+    let schema = schema::enumeration(item, body);
+    quote_spanned! {site()=>
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl ::core::convert::From<&#ident> for i32 {
+            fn from(value: &#ident) -> Self {
+                match *value {
+                    #(#ident::#variants => #values,)*
+                    #(#ident::#unknown(value) => value,)*
+                }
+            }
+        }
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl ::core::convert::From<#ident> for i32 {
+            fn from(value: #ident) -> Self {
+                Self::from(&value)
+            }
+        }
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl ::core::convert::From<i32> for #ident {
+            fn from(value: i32) -> Self {
+                match value {
+                    #(#values => Self::#variants,)*
+                    value => #(Self::#unknown)*(value),
+                }
+            }
+        }
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl #p::Thrift for #ident {
+            const TYPE: #p::TType = #p::TType::I32;
+
+            fn encode<__W: #p::Writer>(&self, w: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
+                w.i32(::core::convert::From::from(self));
+                ::core::result::Result::Ok(())
+            }
+
+            fn decode<__R: #p::Reader>(r: &mut __R) -> ::core::result::Result<Self, #p::DecodeError> {
+                r.i32().map(::core::convert::From::from)
+            }
+
+            #schema
+        }
+    }
+}

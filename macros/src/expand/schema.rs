@@ -1,0 +1,188 @@
+//! The static schemas: names, ids, types, requiredness, docs.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+
+use super::service::{message, success};
+use super::site;
+use crate::model::{Enum, Field, Item, Method, Mode, Service, Shape, Struct, Union};
+use crate::names::{self, Case};
+
+/// `fn schema` of a struct or exception.
+pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
+    let p = item.root.private();
+    let kind = match body.exception {
+        Some(_) => quote!(#p::schema::StructKind::Exception),
+        None => quote!(#p::schema::StructKind::Struct),
+    };
+    let fields = body.fields.iter().map(|it| field(it, &p));
+    of_struct(item, &kind, &quote!(#(#fields),*))
+}
+
+/// `fn schema` of a union.
+pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
+    let p = item.root.private();
+    let fields = body.variants.iter().map(|variant| {
+        let (id, name, docs) = (&variant.id, &variant.name, &variant.docs);
+        let ty = described_by(&variant.ty, &p);
+        quote! {
+            #p::schema::Field {
+                id: #id,
+                name: #name,
+                ty: #ty,
+                requiredness: #p::schema::Requiredness::Optional,
+                docs: #docs,
+                default: ::core::option::Option::None,
+            }
+        }
+    });
+    of_struct(item, &quote!(#p::schema::StructKind::Union), &quote!(#(#fields),*))
+}
+
+/// `fn schema` of an enum.
+pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
+    let p = item.root.private();
+    let (name, docs) = (&item.name, &item.docs);
+    let values = body.variants.iter().map(|variant| {
+        let (name, value, docs) = (&variant.name, &variant.value, &variant.docs);
+        quote!(#p::schema::EnumValue { name: #name, value: #value, docs: #docs })
+    });
+    quote_spanned! {site()=>
+        fn schema() -> #p::schema::Type {
+            static SCHEMA: #p::schema::Enum = #p::schema::Enum {
+                name: #name,
+                docs: #docs,
+                values: &[#(#values),*],
+            };
+            #p::schema::Type::Enum(&SCHEMA)
+        }
+    }
+}
+
+/// The value of a service's schema.
+pub(super) fn service(service: &Service) -> TokenStream {
+    let p = service.root.private();
+    let (name, docs) = (&service.name, &service.docs);
+    let namespace = service.namespace.as_ref().map_or("", |it| &it.text);
+    let methods = service.methods.iter().map(|it| {
+        let cfg = &it.cfg;
+        let method = method(service, it, &p);
+        quote!(#(#cfg)* #method)
+    });
+    quote! {
+        #p::schema::Service {
+            name: #name,
+            namespace: #namespace,
+            docs: #docs,
+            methods: &[#(#methods),*],
+        }
+    }
+}
+
+fn of_struct(item: &Item, kind: &TokenStream, fields: &TokenStream) -> TokenStream {
+    let p = item.root.private();
+    let (name, docs) = (&item.name, &item.docs);
+    quote_spanned! {site()=>
+        fn schema() -> #p::schema::Type {
+            static SCHEMA: #p::schema::Struct = #p::schema::Struct {
+                name: #name,
+                kind: #kind,
+                docs: #docs,
+                fields: &[#fields],
+            };
+            #p::schema::Type::Struct(&SCHEMA)
+        }
+    }
+}
+
+fn method(service: &Service, method: &Method, p: &TokenStream) -> TokenStream {
+    let (of, name, docs) = (&service.name, &method.name, &method.docs);
+    let path = names::path(service.namespace.as_ref().map(|it| it.text.as_str()), &of.text, &name.text);
+    let mode = match method.mode {
+        Some(Mode::Bidirectional) => quote!(Bidirectional),
+        Some(Mode::Client) => quote!(Client),
+        Some(Mode::Server) => quote!(Server),
+        Some(Mode::Unary) => quote!(Unary),
+        Some(Mode::PingPong) | None => quote!(PingPong),
+    };
+    let oneway = method.oneway.is_some();
+    let (arguments, result) = match &method.shape {
+        Some(
+            Shape::Bidirectional { request, response }
+            | Shape::Client { request, response }
+            | Shape::Server { request, response },
+        ) => (vec![field_of(request, &message(&request.ty, p), p)], Some(message(response, p))),
+        Some(Shape::Call { args, success: ok, .. }) => {
+            let fields = args.fields().iter().map(|it| field(it, p)).collect();
+            (fields, ok.as_ref().map(|ty| success(Some(ty), p)))
+        }
+        None => (Vec::new(), None),
+    };
+    let result = match result.map(|ty| described_by(&ty, p)) {
+        Some(schema) => quote!(::core::option::Option::Some(#schema)),
+        None => quote!(::core::option::Option::None),
+    };
+    let throws = method.throws.iter().flat_map(|throws| &throws.exceptions).map(|exception| {
+        let (id, ty) = (&exception.id, &exception.ty);
+        let name = exception.variant().map(|variant| Case::Snake.apply(&names::unraw(variant)));
+        quote! {
+            #p::schema::Field {
+                id: #id,
+                name: #name,
+                ty: <#ty as #p::Thrift>::schema,
+                requiredness: #p::schema::Requiredness::Optional,
+                docs: "",
+                default: ::core::option::Option::None,
+            }
+        }
+    });
+    quote! {
+        #p::schema::Method {
+            service: #of,
+            name: #name,
+            path: #path,
+            mode: #p::schema::Mode::#mode,
+            oneway: #oneway,
+            docs: #docs,
+            arguments: &[#(#arguments),*],
+            result: #result,
+            throws: &[#(#throws),*],
+        }
+    }
+}
+
+fn field(field: &Field, p: &TokenStream) -> TokenStream {
+    field_of(field, &field.ty, p)
+}
+
+fn field_of(field: &Field, ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
+    let Field { id, name, docs, .. } = field;
+    let ty = described_by(ty, p);
+    let requiredness = match (&field.required, field.optional) {
+        (Some(_), _) => quote!(Required),
+        (None, true) => quote!(Optional),
+        (None, false) => quote!(Default),
+    };
+    let default = match &field.default {
+        Some(default) => {
+            let text = names::spelled(default);
+            quote!(::core::option::Option::Some(#text))
+        }
+        None => quote!(::core::option::Option::None),
+    };
+    quote! {
+        #p::schema::Field {
+            id: #id,
+            name: #name,
+            ty: #ty,
+            requiredness: #p::schema::Requiredness::#requiredness,
+            docs: #docs,
+            default: #default,
+        }
+    }
+}
+
+/// The function that describes a type.
+fn described_by(ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
+    quote!(<#ty as #p::Thrift>::schema)
+}

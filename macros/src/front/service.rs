@@ -1,0 +1,80 @@
+//! `#[thrill::service]`: the trait.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Attribute, ItemTrait, TraitItem};
+
+use super::docs;
+use super::item::root;
+use super::keys::Keys;
+use super::method::method;
+use crate::diag::Diag;
+use crate::model::{ErrorEnum, Method, Name, Service};
+use crate::names::{self, Case};
+
+/// Reads the arguments of the attribute and its trait.
+pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -> Service {
+    let mut keys = Keys::parse(args, "service", diag);
+    let name = keys.name("name", names::is_identifier);
+    let namespace = keys.name("namespace", names::is_namespace);
+    let case = rename_all(&mut keys);
+    let root = root(&mut keys);
+    keys.finish();
+
+    let methods: Vec<Method> = item
+        .items
+        .iter_mut()
+        .filter_map(|item| match item {
+            TraitItem::Fn(item) => Some(method(item, case, &root, diag)),
+            _ => None,
+        })
+        .collect();
+    Service {
+        name: name.unwrap_or_else(|| Name { text: names::unraw(&item.ident), span: item.ident.span() }),
+        namespace,
+        docs: docs(&item.attrs),
+        root,
+        error_enums: error_enums(&methods),
+        streams: methods.iter().any(Method::is_on_stream_client),
+        calls: methods.iter().any(|method| !method.is_on_stream_client()),
+        methods,
+        item,
+    }
+}
+
+/// The enums that `#[throws]` makes: the first method that names one says what it holds.
+fn error_enums(methods: &[Method]) -> Vec<ErrorEnum> {
+    let mut enums: Vec<ErrorEnum> = Vec::new();
+    for method in methods {
+        let Some((ident, exceptions)) = method.declared() else { continue };
+        if let Some(known) = enums.iter_mut().find(|known| known.ident == *ident) {
+            known.methods.push(method.ident.clone());
+            if spelled(&known.cfg) != spelled(&method.cfg) {
+                known.cfg.clear();
+            }
+        } else {
+            let methods = vec![method.ident.clone()];
+            enums.push(ErrorEnum {
+                ident: ident.clone(),
+                methods,
+                exceptions: exceptions.to_vec(),
+                cfg: method.cfg.clone(),
+            });
+        }
+    }
+    enums
+}
+
+fn spelled(cfg: &[Attribute]) -> String {
+    quote!(#(#cfg)*).to_string()
+}
+
+fn rename_all(keys: &mut Keys<'_>) -> Option<Case> {
+    let text = keys.string("rename_all", "PascalCase")?;
+    let case = Case::named(&text.value());
+    if case.is_none() {
+        let all = Case::ALL.map(|(name, _)| format!("`{name}`")).join(", ");
+        keys.error(&text, format!("no such case: `{}`; the four are {all}", text.value()));
+    }
+    case
+}

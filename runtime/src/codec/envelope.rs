@@ -1,0 +1,285 @@
+//! What a ping-pong message has before its struct: the method's name, the kind of message and a sequence id.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::compact::{self, BadVarint, VARINT_32};
+use super::{Buffer, DecodeError, EncodeError, Reader, TType, Thrift, Writer};
+use crate::error::{Error, Result};
+use crate::schema::{Field, Requiredness, Struct, StructKind, Type};
+
+/// Which payload protocol a message is in. Each message tells by its first byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// [`binary`](super::binary), strict: what Kitex speaks.
+    Binary,
+    /// [`compact`]: what some clients of Apache Thrift and Volo speak.
+    Compact,
+}
+
+/// What a message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum MessageKind {
+    /// A request. Kitex answers by the method and not by the kind: a oneway method gets no reply to this either.
+    Call = 1,
+    /// A result, or a declared exception.
+    Reply = 2,
+    /// An [`ApplicationException`].
+    Exception = 3,
+    /// A request that wants no reply.
+    Oneway = 4,
+}
+
+/// The envelope of a message; the struct follows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Envelope<'a> {
+    /// The method's name. A peer's need not be UTF-8, and may be empty: Volo sends such exceptions.
+    pub(crate) name: &'a [u8],
+    /// What the message is for.
+    pub(crate) kind: MessageKind,
+    /// Which request a reply belongs to. Any number; negative ones and 0 too.
+    pub(crate) seq_id: i32,
+}
+
+impl<'a> Envelope<'a> {
+    /// The name for a person to read.
+    pub(crate) fn name_text(&self) -> Cow<'a, str> {
+        String::from_utf8_lossy(self.name)
+    }
+
+    /// Writes the envelope; the struct is to follow.
+    ///
+    /// # Errors
+    /// A name whose length does not fit an `i32`.
+    pub(crate) fn put(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError> {
+        let kind = self.kind as u8;
+        match protocol {
+            Protocol::Binary => {
+                let [high, low] = BINARY;
+                let mut w = super::binary::Writer::new(buffer);
+                w.i32(i32::from_be_bytes([high, low, 0, kind]));
+                w.bytes(self.name)?;
+                w.i32(self.seq_id);
+            }
+            Protocol::Compact => {
+                let mut w = compact::Writer::new(buffer);
+                w.i8(COMPACT as i8);
+                w.i8((kind << 5 | COMPACT_VERSION) as i8);
+                w.varint((self.seq_id as u32).into());
+                w.bytes(self.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the envelope that `bytes` begin with, and where the struct begins. `None`: `bytes` do not hold all of it.
+    ///
+    /// # Errors
+    /// Bytes that are no envelope, as early as that shows: the old form that is not strict, another version, a kind that
+    /// is none, a name that is longer than [`MAX_NAME`].
+    pub(crate) fn parse(protocol: Protocol, bytes: &'a [u8]) -> Result<Option<(Self, usize)>> {
+        match protocol {
+            Protocol::Binary => parse_binary(bytes),
+            Protocol::Compact => parse_compact(bytes),
+        }
+    }
+
+    /// As [`Envelope::parse`], of a message that is there as a whole.
+    ///
+    /// # Errors
+    /// As [`Envelope::parse`], or bytes that end inside the envelope.
+    pub(crate) fn parse_whole(protocol: Protocol, bytes: &'a [u8]) -> Result<(Self, usize)> {
+        let envelope = Self::parse(protocol, bytes)?;
+        Ok(envelope.ok_or_else(|| DecodeError::end("the rest of a message's envelope", bytes.len()))?)
+    }
+}
+
+fn parse_binary(bytes: &[u8]) -> Result<Option<(Envelope<'_>, usize)>> {
+    if !common_prefix(bytes, &BINARY) {
+        return Err(Error::protocol("message does not begin with 80 01, as one of strict Thrift Binary does"));
+    }
+    // The third byte belongs to the kind: 80 01 01 01 is the kind 257 to Kitex too.
+    let Some([_, _, kind @ ..]) = bytes.first_chunk::<4>() else { return Ok(None) };
+    let kind = message_kind(u16::from_be_bytes(*kind))?;
+    let Some((len, rest)) = bytes.get(4..).and_then(<[u8]>::split_first_chunk) else { return Ok(None) };
+    let len = name_len(i32::from_be_bytes(*len), rest.len(), 4)?;
+    let Some((name, rest)) = rest.split_at_checked(len) else { return Ok(None) };
+    let Some((seq_id, rest)) = rest.split_first_chunk() else { return Ok(None) };
+    let envelope = Envelope { name, kind, seq_id: i32::from_be_bytes(*seq_id) };
+    Ok(Some((envelope, bytes.len() - rest.len())))
+}
+
+fn parse_compact(bytes: &[u8]) -> Result<Option<(Envelope<'_>, usize)>> {
+    if !common_prefix(bytes, &[COMPACT]) {
+        return Err(Error::protocol("message does not begin with 82, as one of Thrift Compact does"));
+    }
+    let [_, kind, rest @ ..] = bytes else { return Ok(None) };
+    let version = kind & 0x1f;
+    if version != COMPACT_VERSION {
+        // fbthrift's version 2 has doubles of the other byte order.
+        return Err(Error::protocol(format!("version {version} of Thrift Compact is unknown; this side speaks version 1")));
+    }
+    let kind = message_kind((kind >> 5).into())?;
+    let Some((seq_id, rest)) = varint_32(bytes, rest)? else { return Ok(None) };
+    let at = bytes.len() - rest.len();
+    let Some((len, rest)) = varint_32(bytes, rest)? else { return Ok(None) };
+    let len = name_len(len, rest.len(), at)?;
+    let Some((name, rest)) = rest.split_at_checked(len) else { return Ok(None) };
+    Ok(Some((Envelope { name, kind, seq_id }, bytes.len() - rest.len())))
+}
+
+/// A varint and what follows it. `rest` is the end of `bytes`.
+fn varint_32<'a>(bytes: &[u8], rest: &'a [u8]) -> Result<Option<(i32, &'a [u8])>> {
+    match compact::varint(rest, VARINT_32) {
+        Ok((value, len)) => Ok(Some((value as u32 as i32, rest.get(len..).unwrap_or_default()))),
+        Err(BadVarint::Ends) => Ok(None),
+        Err(BadVarint::TooLong) => Err(compact::too_long(bytes.len() - rest.len(), VARINT_32).into()),
+    }
+}
+
+fn message_kind(number: u16) -> Result<MessageKind> {
+    Ok(match number {
+        1 => MessageKind::Call,
+        2 => MessageKind::Reply,
+        3 => MessageKind::Exception,
+        4 => MessageKind::Oneway,
+        _ => return Err(Error::protocol(format!("invalid message type {number}"))),
+    })
+}
+
+/// Checks the length of a name, read at `at`: it is only the peer's claim.
+fn name_len(claimed: i32, left: usize, at: usize) -> Result<usize> {
+    let Ok(len) = usize::try_from(claimed) else { return Err(DecodeError::length(claimed, left, at).into()) };
+    if len > MAX_NAME {
+        return Err(Error::TooLarge { what: "received method name", got: len, limit: MAX_NAME });
+    }
+    Ok(len)
+}
+
+/// Whether `bytes`, as far as they have come, begin with `prefix`.
+fn common_prefix(bytes: &[u8], prefix: &[u8]) -> bool {
+    bytes.iter().zip(prefix).all(|(got, want)| got == want)
+}
+
+/// The longest name of a method, in bytes.
+pub(crate) const MAX_NAME: usize = 4 << 10;
+
+/// The first bytes of a message in strict Thrift Binary.
+pub(crate) const BINARY: [u8; 2] = [0x80, 0x01];
+
+/// The first byte of a message in Thrift Compact.
+pub(crate) const COMPACT: u8 = 0x82;
+
+/// The version of Thrift Compact: the low five bits of the second byte.
+pub(crate) const COMPACT_VERSION: u8 = 1;
+
+/// An error that no method declares: what a message of the kind [`MessageKind::Exception`] carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ApplicationException {
+    /// What went wrong: one of the constants here, or any other number.
+    pub(crate) kind: i32,
+    /// The text. An empty one is shown as what the kind means.
+    pub(crate) message: String,
+}
+
+impl ApplicationException {
+    /// Nothing is known of the error.
+    pub(crate) const UNKNOWN: i32 = 0;
+    /// The service has no such method.
+    pub(crate) const UNKNOWN_METHOD: i32 = 1;
+    /// The message is of a kind that should not be here.
+    pub(crate) const INVALID_MESSAGE_TYPE: i32 = 2;
+    /// The reply names another method than the request.
+    pub(crate) const WRONG_METHOD_NAME: i32 = 3;
+    /// The reply has another sequence id than the request.
+    pub(crate) const BAD_SEQUENCE_ID: i32 = 4;
+    /// The reply has neither a result nor an exception.
+    pub(crate) const MISSING_RESULT: i32 = 5;
+    /// The handler failed, or panicked.
+    pub(crate) const INTERNAL_ERROR: i32 = 6;
+    /// The bytes are not the message that the schema says.
+    pub(crate) const PROTOCOL_ERROR: i32 = 7;
+    /// The payload was transformed in a way that is not known.
+    pub(crate) const INVALID_TRANSFORM: i32 = 8;
+    /// The payload is in a protocol that is not known.
+    pub(crate) const INVALID_PROTOCOL: i32 = 9;
+    /// The client is of a type that is not served.
+    pub(crate) const UNSUPPORTED_CLIENT_TYPE: i32 = 10;
+    /// The arguments are not valid: pilota's addition.
+    pub(crate) const VALIDATION_FAILED: i32 = 11;
+    /// No service has the name or the method: Kitex's addition.
+    pub(crate) const UNKNOWN_SERVICE: i32 = 20;
+    /// The request names no service: Kitex's addition, which it never sends.
+    pub(crate) const NO_SERVICE_NAME: i32 = 21;
+
+    /// An exception of a kind, with a text.
+    pub(crate) fn new(kind: i32, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// The message, or what the kind means where there is none: Kitex's texts.
+impl fmt::Display for ApplicationException {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.message.is_empty() {
+            return f.write_str(&self.message);
+        }
+        f.write_str(match self.kind {
+            Self::UNKNOWN => "unknown application exception",
+            Self::UNKNOWN_METHOD => "unknown method",
+            Self::INVALID_MESSAGE_TYPE => "invalid message type",
+            Self::WRONG_METHOD_NAME => "wrong method name",
+            Self::BAD_SEQUENCE_ID => "bad sequence ID",
+            Self::MISSING_RESULT => "missing result",
+            Self::INTERNAL_ERROR => "unknown internal error",
+            Self::PROTOCOL_ERROR => "unknown protocol error",
+            Self::INVALID_TRANSFORM => "Invalid transform",
+            Self::INVALID_PROTOCOL => "Invalid protocol",
+            Self::UNSUPPORTED_CLIENT_TYPE => "Unsupported client type",
+            kind => return write!(f, "unknown exception type [{kind}]"),
+        })
+    }
+}
+
+impl std::error::Error for ApplicationException {}
+
+impl Thrift for ApplicationException {
+    const TYPE: TType = TType::Struct;
+
+    /// Both fields, always and in this order: Kitex's reader fails on others.
+    fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
+        w.begin_struct()?;
+        w.field_bytes(1, self.message.as_bytes())?;
+        w.field_i32(2, self.kind);
+        w.end_struct();
+        Ok(())
+    }
+
+    /// Takes what it can get: an error is not to be lost over a field that is missing or no text.
+    fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
+        let mut exception = Self::default();
+        r.begin_struct()?;
+        while let Some(field) = r.next_field()? {
+            match (field.id, field.ttype) {
+                (1, TType::String) => exception.message = String::from_utf8_lossy(r.bytes()?).into_owned(),
+                (2, TType::I32) => exception.kind = r.i32()?,
+                _ => r.skip(field.ttype)?,
+            }
+        }
+        Ok(exception)
+    }
+
+    fn schema() -> Type {
+        const fn field(id: i16, name: &'static str, ty: fn() -> Type) -> Field {
+            Field { id, name, ty, requiredness: Requiredness::Default, docs: "", default: None }
+        }
+        static SCHEMA: Struct = Struct {
+            name: "TApplicationException",
+            kind: StructKind::Exception,
+            docs: "",
+            fields: &[field(1, "message", String::schema), field(2, "type", i32::schema)],
+        };
+        Type::Struct(&SCHEMA)
+    }
+}
