@@ -172,6 +172,7 @@ impl Context {
     /// Headers that are sent already.
     pub fn send_header(&self) -> Result<()> {
         self.header(|_| Ok(()))?;
+        self.seal_header();
         if let Some(sender) = self.inner.sender.get().and_then(Weak::upgrade) {
             sender.send_header();
         }
@@ -250,7 +251,12 @@ impl Context {
         let _ = self.inner.sender.set(weak);
     }
 
-    /// Takes the header metadata: from now on headers count as sent.
+    /// From now on headers count as sent: they are on their way.
+    pub(crate) fn seal_header(&self) {
+        self.response().header_sent = true;
+    }
+
+    /// Takes the header metadata, to send it.
     pub(crate) fn take_header(&self) -> Metadata {
         let mut response = self.response();
         response.header_sent = true;

@@ -207,6 +207,24 @@ impl Error {
         Self::Cancelled(Arc::new(Cancelled::Dropped { what }))
     }
 
+    /// The business error that this is, or that is anywhere among the causes of a handler's own error.
+    pub(crate) fn biz(&self) -> Option<&BizStatusError> {
+        let mut cause: &(dyn std::error::Error + 'static) = match self {
+            Self::Biz(biz) => return Some(biz),
+            Self::Handler(err) => &**err,
+            _ => return None,
+        };
+        loop {
+            if let Some(biz) = cause.downcast_ref::<BizStatusError>() {
+                return Some(biz);
+            }
+            if let Some(Self::Biz(biz)) = cause.downcast_ref::<Self>() {
+                return Some(biz);
+            }
+            cause = cause.source()?;
+        }
+    }
+
     /// The gRPC code: the peer's, or the one that this error has for Kitex.
     #[must_use]
     pub fn code(&self) -> Code {

@@ -225,11 +225,9 @@ pub use stream::{BidiStream, ClientStream, Receiver, Sender};
 /// # Errors
 /// A value that has no wire form; see [`Thrift::encode`].
 pub fn encode<T: Thrift>(value: &T) -> Result<Bytes, EncodeError> {
-    use bytes::Buf as _;
     let mut buffer = codec::Buffer::new();
     value.encode(&mut codec::binary::Writer::new(&mut buffer))?;
-    let mut payload = buffer.take();
-    Ok(payload.copy_to_bytes(payload.remaining()))
+    Ok(buffer.take().into_bytes())
 }
 
 /// Reads a value from the Thrift Binary protocol. Bytes after it are ignored, as in Kitex.

@@ -192,8 +192,8 @@ impl Buffer {
     }
 
     fn into_payload(self) -> Payload {
+        let Some(links) = self.links else { return self.run.into() };
         let run = Bytes::from(self.run);
-        let Some(links) = self.links else { return Payload::from(run) };
         let mut segments = VecDeque::with_capacity(2 * links.list.len() + 1);
         let mut from = 0;
         let len = run.len() + links.len;
@@ -207,10 +207,7 @@ impl Buffer {
         if from < run.len() {
             segments.push_back(run.slice(from..));
         }
-        let head = segments.pop_front().unwrap_or_default();
-        let len = len - head.len();
-        let tail = (!segments.is_empty()).then(|| Box::new(Tail { segments, len }));
-        Payload { head, tail }
+        Payload::of_segments(segments, len)
     }
 }
 
@@ -223,12 +220,17 @@ impl fmt::Debug for Buffer {
 
 /// Bytes ready to be written: what [`Buffer::take`] takes, or any [`Bytes`].
 ///
-/// Read it as a [`Buf`]; [`Buf::chunks_vectored`] gives all segments to one system call. A clone shares the bytes.
-#[derive(Clone, Default)]
-pub struct Payload {
-    /// Empty only where the whole payload is.
-    head: Bytes,
-    tail: Option<Box<Tail>>,
+/// Read it as a [`Buf`]; [`Buf::chunks_vectored`] gives all segments to one system call.
+#[derive(Clone)]
+pub struct Payload(Parts);
+
+#[derive(Clone)]
+enum Parts {
+    /// Short messages: the run as it was written, of which the bytes before `at` are read. Making it [`Bytes`] would
+    /// allocate once more.
+    Run { run: Vec<u8>, at: usize },
+    /// What has links. `head` is empty only where all is.
+    Segments { head: Bytes, tail: Option<Box<Tail>> },
 }
 
 #[derive(Clone)]
@@ -239,65 +241,109 @@ struct Tail {
 }
 
 impl Payload {
-    /// Makes the next segment the head, where the head is used up.
-    fn settle(&mut self) {
-        if !self.head.is_empty() {
-            return;
+    fn of_segments(mut segments: VecDeque<Bytes>, len: usize) -> Self {
+        let head = segments.pop_front().unwrap_or_default();
+        let len = len - head.len();
+        let tail = (!segments.is_empty()).then(|| Box::new(Tail { segments, len }));
+        Self(Parts::Segments { head, tail })
+    }
+
+    /// The payload's bytes; shared, not copied, where they are one segment.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self.0 {
+            Parts::Run { run, at: 0 } => run.into(),
+            parts => {
+                let mut payload = Self(parts);
+                payload.copy_to_bytes(payload.remaining())
+            }
         }
-        let Some(tail) = &mut self.tail else { return };
-        if let Some(head) = tail.segments.pop_front() {
-            tail.len -= head.len();
-            self.head = head;
-        }
-        if tail.segments.is_empty() {
-            self.tail = None;
-        }
+    }
+}
+
+/// Makes the next segment the head, where the head is used up.
+fn settle(head: &mut Bytes, tail: &mut Option<Box<Tail>>) {
+    let Some(rest) = tail.as_mut().filter(|_| head.is_empty()) else { return };
+    if let Some(next) = rest.segments.pop_front() {
+        rest.len -= next.len();
+        *head = next;
+    }
+    if rest.segments.is_empty() {
+        *tail = None;
+    }
+}
+
+impl Default for Payload {
+    fn default() -> Self {
+        Self(Parts::Run { run: Vec::new(), at: 0 })
     }
 }
 
 impl Buf for Payload {
     #[inline]
     fn remaining(&self) -> usize {
-        self.head.len() + self.tail.as_ref().map_or(0, |tail| tail.len)
+        match &self.0 {
+            Parts::Run { run, at } => run.len() - at,
+            Parts::Segments { head, tail } => head.len() + tail.as_ref().map_or(0, |tail| tail.len),
+        }
     }
 
     #[inline]
     fn chunk(&self) -> &[u8] {
-        &self.head
+        match &self.0 {
+            Parts::Run { run, at } => run.get(*at..).unwrap_or_default(),
+            Parts::Segments { head, .. } => head,
+        }
     }
 
     fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
-        let tail = self.tail.iter().flat_map(|tail| &tail.segments);
-        let segments = std::iter::once(&self.head).filter(|head| !head.is_empty()).chain(tail);
+        let tail = match &self.0 {
+            Parts::Run { .. } => None,
+            Parts::Segments { tail, .. } => tail.as_ref(),
+        };
+        let tail = tail.into_iter().flat_map(|tail| &tail.segments).map(|segment| &**segment);
+        let segments = std::iter::once(self.chunk()).filter(|head| !head.is_empty()).chain(tail);
         dst.iter_mut().zip(segments).map(|(slot, segment)| *slot = IoSlice::new(segment)).count()
     }
 
     /// # Panics
     /// There are fewer than `count` bytes.
+    #[inline]
     fn advance(&mut self, mut count: usize) {
-        while self.tail.is_some() && count >= self.head.len() {
-            count -= self.head.len();
-            self.head.clear();
-            self.settle();
+        match &mut self.0 {
+            Parts::Run { run, at } => {
+                assert!(count <= run.len() - *at, "{count} bytes advanced of {}", run.len() - *at);
+                *at += count;
+            }
+            Parts::Segments { head, tail } => {
+                while tail.is_some() && count >= head.len() {
+                    count -= head.len();
+                    head.clear();
+                    settle(head, tail);
+                }
+                head.advance(count);
+            }
         }
-        self.head.advance(count);
     }
 
-    /// Shares the memory where the bytes are in one segment, and copies where they are not.
+    /// Shares the memory where the bytes are in one segment of several, and copies where they are not.
     ///
     /// # Panics
     /// There are fewer than `len` bytes.
     fn copy_to_bytes(&mut self, len: usize) -> Bytes {
-        if len <= self.head.len() {
-            let bytes = self.head.split_to(len);
-            self.settle();
-            return bytes;
+        if let Parts::Segments { head, tail } = &mut self.0 {
+            if len <= head.len() {
+                let bytes = head.split_to(len);
+                settle(head, tail);
+                return bytes;
+            }
         }
         assert!(len <= self.remaining(), "{len} bytes wanted of {}", self.remaining());
         let mut bytes = Vec::with_capacity(len);
         while bytes.len() < len {
-            let count = self.head.len().min(len - bytes.len());
-            bytes.extend_from_slice(self.head.get(..count).unwrap_or_default());
+            let chunk = self.chunk();
+            let count = chunk.len().min(len - bytes.len());
+            bytes.extend_from_slice(chunk.get(..count).unwrap_or_default());
             self.advance(count);
         }
         bytes.into()
@@ -310,27 +356,34 @@ impl IntoIterator for Payload {
     type IntoIter = std::iter::Chain<std::option::IntoIter<Bytes>, std::collections::vec_deque::IntoIter<Bytes>>;
 
     fn into_iter(self) -> Self::IntoIter {
-        let head = (!self.head.is_empty()).then_some(self.head);
-        head.into_iter().chain(self.tail.map(|tail| tail.segments).unwrap_or_default())
+        let (head, tail) = match self.0 {
+            Parts::Run { .. } => (self.into_bytes(), None),
+            Parts::Segments { head, tail } => (head, tail),
+        };
+        let head = (!head.is_empty()).then_some(head);
+        head.into_iter().chain(tail.map(|tail| tail.segments).unwrap_or_default())
     }
 }
 
 impl From<Bytes> for Payload {
     fn from(bytes: Bytes) -> Self {
-        Self { head: bytes, tail: None }
+        Self(Parts::Segments { head: bytes, tail: None })
     }
 }
 
 impl From<Vec<u8>> for Payload {
-    fn from(bytes: Vec<u8>) -> Self {
-        Bytes::from(bytes).into()
+    fn from(run: Vec<u8>) -> Self {
+        Self(Parts::Run { run, at: 0 })
     }
 }
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let segments = self.tail.as_ref().map_or(0, |tail| tail.segments.len()) + 1;
-        f.debug_struct("Payload").field("len", &self.remaining()).field("segments", &segments).finish()
+        let tail = match &self.0 {
+            Parts::Segments { tail: Some(tail), .. } => tail.segments.len(),
+            _ => 0,
+        };
+        f.debug_struct("Payload").field("len", &self.remaining()).field("segments", &(tail + 1)).finish()
     }
 }
 

@@ -136,7 +136,7 @@ pub(crate) fn put_status(trailers: &mut HeaderMap, outcome: Result<(), (&Error, 
         }
         Err(err) => err,
     };
-    if let Error::Biz(biz) = err {
+    if let Some(biz) = err.biz() {
         return put_biz(trailers, biz);
     }
     let mut text = err.message();
@@ -180,40 +180,81 @@ fn encode_extra(extra: &BTreeMap<String, String>) -> String {
 
 /// Reads how a call ended. `Ok(Ok)`: it succeeded; `Ok(Err)`: what the peer says; `Err`: trailers that break the protocol.
 pub(crate) fn parse_status(trailers: &HeaderMap) -> Result<Result<()>> {
-    let malformed =
-        |name: &str, value: &HeaderValue| Error::protocol(format!("transport: malformed {name}: {value:?}"));
-    let number = |name: HeaderName| -> Result<Option<i32>> {
-        let Some(value) = trailers.get(&name) else { return Ok(None) };
-        let number = value.to_str().ok().and_then(|text| text.parse().ok());
-        number.map(Some).ok_or_else(|| malformed(name.as_str(), value))
-    };
-    let code = number(GRPC_STATUS)?;
-    let biz = number(BIZ_STATUS)?;
-    let extra = match trailers.get(BIZ_EXTRA) {
-        None => BTreeMap::new(),
-        Some(value) => serde_json::from_slice(value.as_bytes()).map_err(|_| malformed("biz-extra", value))?,
-    };
-    let mut status = match code {
+    let (mut code, mut message, mut biz, mut extra, mut details) = (None, None, None, None, None);
+    for (name, value) in trailers {
+        let malformed = || Error::protocol(format!("transport: malformed {name}: {value:?}"));
+        let first = match name.as_str() {
+            "grpc-status" => &mut code,
+            "biz-status" => &mut biz,
+            "grpc-message" => {
+                message.get_or_insert(value);
+                continue;
+            }
+            "biz-extra" => {
+                let pairs: BTreeMap<String, String> =
+                    serde_json::from_slice(value.as_bytes()).map_err(|_| malformed())?;
+                extra.get_or_insert(pairs);
+                continue;
+            }
+            "grpc-status-details-bin" => {
+                let bytes = decode_bin(value.as_bytes()).ok_or_else(malformed)?;
+                let (code, message) = parse_details(&bytes).ok_or_else(malformed)?;
+                details.get_or_insert(Status::new(code, message).with_details(bytes));
+                continue;
+            }
+            _ => continue,
+        };
+        let number = parse_number(value).ok_or_else(malformed)?;
+        first.get_or_insert(number);
+    }
+    let status = || match code {
         // A trailer without a status: Kitex reports code 2.
         None => Status::new(Code::UNKNOWN, ""),
-        Some(code) => Status::new(
-            code,
-            trailers.get(GRPC_MESSAGE).map_or_else(String::new, |text| decode_message(text.as_bytes())),
-        ),
+        Some(0) => Status::new(Code::OK, ""),
+        Some(code) => Status::new(code, message.map_or_else(String::new, |text| decode_message(text.as_bytes()))),
     };
-    if let Some(value) = trailers.get(DETAILS) {
-        let details = decode_bin(value.as_bytes()).ok_or_else(|| malformed("grpc-status-details-bin", value))?;
-        let (code, message) = parse_details(&details).ok_or_else(|| malformed("grpc-status-details-bin", value))?;
-        status = Status::new(code, message).with_details(details);
-    }
+    let status = details.unwrap_or_else(status);
     if status.code() == Code::OK {
         // A business status beside success is ignored, as Kitex does.
         return Ok(Ok(()));
     }
     Ok(Err(match biz {
         None => status.into(),
-        Some(biz) => BizStatusError::new(biz, status.message()).with_all_extra(extra).with_status(status).into(),
+        Some(biz) => {
+            let message = status.message().to_owned();
+            BizStatusError::new(biz, message).with_all_extra(extra.unwrap_or_default()).with_status(status).into()
+        }
     }))
+}
+
+fn parse_number(value: &HeaderValue) -> Option<i32> {
+    std::str::from_utf8(value.as_bytes()).ok()?.parse().ok()
+}
+
+/// What Kitex reads of the headers of a request.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct RequestHead<'a> {
+    /// What follows `application/grpc+`; `None` where the request is not gRPC.
+    pub(crate) subtype: Option<&'a [u8]>,
+    /// How long the call may take.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// Reads the headers of a request; `None` where one is malformed. Kitex parses some that mean nothing in a request.
+pub(crate) fn parse_head(headers: &HeaderMap) -> Option<RequestHead<'_>> {
+    let mut head = RequestHead::default();
+    for (name, value) in headers {
+        let bytes = value.as_bytes();
+        match name.as_str() {
+            "content-type" => head.subtype = head.subtype.or_else(|| content_subtype(bytes)),
+            "grpc-timeout" => head.timeout = Some(decode_timeout(bytes)?),
+            "grpc-status" | "biz-status" => drop(parse_number(value)?),
+            "biz-extra" => drop(serde_json::from_slice::<BTreeMap<String, String>>(bytes).ok()?),
+            "grpc-status-details-bin" | "grpc-tags-bin" | "grpc-trace-bin" => drop(decode_bin(bytes)?),
+            _ => {}
+        }
+    }
+    Some(head)
 }
 
 /// Code and message of a serialized `google.rpc.Status`: field 1 is an int32, field 2 a string, field 3 the details.

@@ -17,7 +17,7 @@ use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, Streams};
 use super::outbox::{Half, Outbox, Outgoing};
-use super::{CONTENT_TYPE, Config, GRPC_STATUS, GRPC_TIMEOUT, MAX_FRAME, connection_lost, stream_error};
+use super::{CONTENT_TYPE, Config, GRPC_TIMEOUT, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::{Context, lock};
 use crate::error::{Error, Result, Stage};
@@ -66,7 +66,7 @@ impl Connection {
         let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(config.stream_window)
             .initial_connection_window_size(config.connection_window)
-            .max_frame_size(MAX_FRAME)
+            .max_frame_size(config.max_frame_size())
             .max_header_list_size(config.max_header_list_size)
             .max_send_buffer_size(config.send_buffer)
             .data_frame_budget(config.data_frame_budget())
@@ -246,7 +246,7 @@ impl ClientRecv {
         if content_type.is_none_or(|value| grpc::content_subtype(value.as_bytes()).is_none()) {
             return self.refuse(grpc::not_grpc(parts.status, content_type));
         }
-        if body.is_end_stream() && parts.headers.contains_key(GRPC_STATUS) {
+        if body.is_end_stream() {
             // Trailers-Only: all of it is trailer, and the header is empty.
             return self.read_trailers(parts.headers);
         }
@@ -274,9 +274,10 @@ impl ClientRecv {
         self.phase = Phase::Ended(end);
     }
 
-    /// What this side did to the stream explains an error better than what the h2 crate saw of it.
+    /// What this side did to the stream, or to its connection, explains an error better than what the h2 crate saw of it.
     fn explain(&self, err: &h2::Error) -> Error {
-        self.outbox.ended().cloned().unwrap_or_else(|| stream_error(err, &self.outbox.lane().peer))
+        let ours = self.outbox.ended().or_else(|| self.outbox.broken().filter(|_| err.is_io()));
+        ours.cloned().unwrap_or_else(|| stream_error(err, &self.outbox.lane().peer))
     }
 
     /// Takes the next DATA, or the end.

@@ -73,7 +73,7 @@ impl Lane {
     /// Queues a stream that has something for the task. Where the task has ended, the stream fails.
     pub(super) fn ready(&self, outbox: &Arc<Outbox>) {
         if let Err(err) = self.push(|queue| queue.ready.push(Arc::clone(outbox))) {
-            outbox.fail(err);
+            outbox.break_off(err);
         }
     }
 
@@ -169,7 +169,7 @@ impl Streams {
         };
         let opened = opened.into_iter().chain(self.open.drain());
         for (outbox, _) in opened {
-            outbox.fail(err.clone());
+            outbox.break_off(err.clone());
         }
         self.lane.pulse.set_active(0);
     }

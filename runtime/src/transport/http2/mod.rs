@@ -11,6 +11,7 @@ mod lane;
 mod outbox;
 pub(crate) mod server;
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +58,15 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The frame that is accepted. Larger than HTTP/2's 16 KiB, so that a long message comes in few pieces; Kitex never sends
+    /// more than 16 KiB, whatever it is allowed.
+    ///
+    /// The h2 crate takes as many CONTINUATION frames as a header list of the limit needs in frames of this size, and at
+    /// least five, so that a limit beyond 64 KiB has to allow for peers that split at 16 KiB.
+    fn max_frame_size(&self) -> u32 {
+        if self.max_header_list_size <= 64 << 10 { 128 << 10 } else { 16 << 10 }
+    }
+
     /// What the h2 crate lets wait unread in small DATA frames before it closes the connection; each costs 256 bytes less
     /// its own. A peer that fills the connection's window with frames of 16 bytes stays within it: it is only talkative,
     /// and its handler slow.
@@ -65,13 +75,12 @@ impl Config {
     }
 }
 
-/// The DATA frame that is accepted. Larger than HTTP/2's 16 KiB, so that a long message comes in few pieces; Kitex never
-/// sends more than 16 KiB, whatever it is allowed.
-const MAX_FRAME: u32 = 128 << 10;
-
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+thrift");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The reason of a connection that simply ended, in Kitex's word.
+const EOF: &str = "connection EOF";
 
 /// What an error of the h2 crate means to a stream.
 fn stream_error(err: &h2::Error, peer: &str) -> Error {
@@ -82,8 +91,9 @@ fn stream_error(err: &h2::Error, peer: &str) -> Error {
         let calm = err.reason() == Some(h2::Reason::NO_ERROR);
         return lost(err.to_string(), calm && err.is_remote());
     }
-    if err.is_io() {
-        return lost(err.to_string(), false);
+    if let Some(io) = err.get_io() {
+        let is_end = matches!(io.kind(), ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        return lost(if is_end { EOF.to_owned() } else { err.to_string() }, false);
     }
     match err.reason() {
         Some(reason) if err.is_reset() && err.is_remote() => Error::Reset { code: reason.into() },

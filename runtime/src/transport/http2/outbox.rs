@@ -14,7 +14,7 @@ use http::{HeaderMap, Response};
 use tokio::time::Sleep;
 
 use super::lane::{Handle, Lane};
-use super::{CONTENT_TYPE, GRPC_STATUS};
+use super::{CONTENT_TYPE, EOF, GRPC_STATUS};
 use crate::codec::{Buffer, Encode, Payload, binary};
 use crate::context::{Cancel, Context, SendHeader, lock};
 use crate::error::{Cancelled, Error, GRACEFUL_SHUTDOWN, Result, Stage};
@@ -33,6 +33,8 @@ pub(super) struct Outbox {
     limit: usize,
     /// A `send` that waits for room, or a flush that waits for none left.
     sender: AtomicWaker,
+    /// Whether `sender` has anyone; looked at for every frame written.
+    is_waited: AtomicBool,
     /// A server's `recv` that a deadline must be able to wake; the h2 crate wakes the others.
     receiver: AtomicWaker,
     is_queued: AtomicBool,
@@ -40,6 +42,9 @@ pub(super) struct Outbox {
     is_called: AtomicBool,
     /// Why nothing more can be sent or received; the first reason stays.
     ended: OnceLock<Error>,
+    /// On a client, what the connection's task saw of the peer: a reset, or the connection's end. The receiving half, which
+    /// reads what came before it, has the last word in `ended`.
+    broken: OnceLock<Error>,
     /// A server's call.
     context: Option<Context>,
     deadline: Option<(Instant, std::time::Duration)>,
@@ -50,6 +55,8 @@ pub(super) struct Outbox {
 struct State {
     buffer: Buffer,
     send_header: bool,
+    /// A server's headers are on their way, with a first message.
+    is_sealed: bool,
     finish: Option<Finish>,
     reset: Option<h2::Reason>,
     /// The halves that the user still has; a client's stream is given up when both are gone.
@@ -100,10 +107,12 @@ impl Outbox {
             unsent: AtomicUsize::new(0),
             limit,
             sender: AtomicWaker::new(),
+            is_waited: AtomicBool::new(false),
             receiver: AtomicWaker::new(),
             is_queued: AtomicBool::new(false),
             is_called: AtomicBool::new(false),
             ended: OnceLock::new(),
+            broken: OnceLock::new(),
             context,
             deadline,
             state: Mutex::new(State { halves, ..State::default() }),
@@ -137,18 +146,37 @@ impl Outbox {
         match handle.poll_reset(&mut Task::from_waker(&Waker::from(Arc::clone(self)))) {
             Poll::Pending => {}
             Poll::Ready(Ok(reason)) => self.reset_by_peer(reason),
-            Poll::Ready(Err(err)) => self.fail(super::stream_error(&err, &self.lane.peer)),
+            Poll::Ready(Err(err)) => self.break_off(super::stream_error(&err, &self.lane.peer)),
         }
     }
 
     fn reset_by_peer(&self, reason: h2::Reason) {
         let code = reason.into();
-        let err = match &self.context {
+        self.break_off(match &self.context {
             Some(context) => cancelled_by_peer(context, code),
-            None if lock(&self.state).is_over => done(),
+            // Behind its trailers, a server says that it needs no more of the requests.
+            None if reason == h2::Reason::NO_ERROR => done(),
             None => Error::Reset { code },
-        };
-        self.fail(err);
+        });
+    }
+
+    /// Ends the stream for what came from the peer, or did not.
+    pub(super) fn break_off(&self, err: Error) {
+        if self.context.is_some() {
+            return self.fail(err);
+        }
+        let _ = self.broken.set(err);
+        self.sender.wake();
+    }
+
+    /// What the connection's task saw of the peer.
+    pub(super) fn broken(&self) -> Option<&Error> {
+        self.broken.get()
+    }
+
+    /// Why nothing more can be sent.
+    fn unsendable(&self) -> Option<&Error> {
+        self.ended.get().or_else(|| self.broken.get())
     }
 
     /// Ends the stream for its user. The first reason stays.
@@ -169,7 +197,11 @@ impl Outbox {
     fn of_server(&self, err: Error) -> Error {
         match (&self.context, err) {
             (Some(_), Error::ConnectionLost(lost)) => {
-                let reason = format!("connection lost: {}", lost.reason);
+                let reason = if lost.reason == EOF {
+                    EOF.to_owned()
+                } else {
+                    format!("ReadFrame encountered err: {}", lost.reason)
+                };
                 Error::Cancelled(Arc::new(Cancelled::ConnectionLost { reason }))
             }
             (_, err) => err,
@@ -194,15 +226,17 @@ impl Outbox {
 
     /// Waits until less than `level` is unsent.
     fn poll_unsent(&self, task: &Task<'_>, level: usize) -> Poll<Result<()>> {
-        if let Some(err) = self.ended.get() {
+        if let Some(err) = self.unsendable() {
             return Poll::Ready(Err(err.clone()));
         }
         if self.unsent.load(Ordering::Acquire) < level {
             return Poll::Ready(Ok(()));
         }
         self.sender.register(task.waker());
-        // Looked at once more, so that what happened before the registration is not missed.
-        if self.ended.get().is_some() || self.unsent.load(Ordering::Acquire) < level {
+        // Looked at once more, so that what happened before the registration is not missed. All of it in one order with
+        // `sent`: one of the two sees the other.
+        self.is_waited.store(true, Ordering::SeqCst);
+        if self.unsendable().is_some() || self.unsent.load(Ordering::SeqCst) < level {
             task.waker().wake_by_ref();
         }
         Poll::Pending
@@ -218,7 +252,7 @@ impl Outbox {
 
     /// Encodes a message behind its prefix; nothing of it stays where that fails.
     pub(super) fn send(self: &Arc<Self>, message: &dyn Encode) -> Result<usize> {
-        if let Some(err) = self.ended.get() {
+        if let Some(err) = self.unsendable() {
             return Err(err.clone());
         }
         let mut state = lock(&self.state);
@@ -226,8 +260,12 @@ impl Outbox {
             return Err(Error::misuse("`send` after `close`: nothing can follow the end of the stream"));
         }
         let size = put_message(&mut state.buffer, message)?;
+        let seals = !std::mem::replace(&mut state.is_sealed, true);
         self.unsent.fetch_add(size, Ordering::AcqRel);
         drop(state);
+        if let (true, Some(context)) = (seals, &self.context) {
+            context.seal_header();
+        }
         self.queue();
         Ok(size - grpc::PREFIX)
     }
@@ -285,7 +323,7 @@ impl Outbox {
     /// What the connection's task does with the stream when it has something.
     pub(super) fn flush(self: &Arc<Self>, handle: &mut Handle) -> Work {
         self.is_queued.store(false, Ordering::Release);
-        if self.is_called.swap(false, Ordering::AcqRel) {
+        if self.is_called.load(Ordering::Acquire) && self.is_called.swap(false, Ordering::AcqRel) {
             self.answer_call(handle);
         }
         let mut state = lock(&self.state);
@@ -341,7 +379,7 @@ impl Outbox {
             let headers = response(context, trailers);
             match respond.send_response(headers, trailers.is_some()) {
                 Ok(send) => *handle = Handle::Send(send),
-                Err(err) => self.fail(super::stream_error(&err, &self.lane.peer)),
+                Err(err) => self.break_off(super::stream_error(&err, &self.lane.peer)),
             }
             if trailers.is_some() {
                 return Work::Done;
@@ -393,11 +431,12 @@ impl Outbox {
 
     /// Takes bytes off the account.
     fn sent(&self, count: usize) {
-        let before = self.unsent.fetch_sub(count, Ordering::AcqRel);
+        let before = self.unsent.fetch_sub(count, Ordering::SeqCst);
         let now = before.saturating_sub(count);
         // Woken at half, not at every byte below the limit, so that a sender fills much at a time.
         let half = self.limit / 2;
-        if (now <= half && before > half) || now == 0 {
+        let is_time = (now <= half && before > half) || now == 0;
+        if is_time && self.is_waited.swap(false, Ordering::SeqCst) {
             self.sender.wake();
         }
     }
@@ -515,8 +554,9 @@ impl Buf for Outgoing {
 impl Drop for Outgoing {
     /// What the h2 crate threw away, after a reset, is off the account too.
     fn drop(&mut self) {
-        if let Some(outbox) = self.outbox.take() {
-            outbox.discard(Some(std::mem::take(&mut self.payload)));
+        let left = self.payload.remaining();
+        if let (1.., Some(outbox)) = (left, &self.outbox) {
+            outbox.sent(left);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use h2::server::SendResponse;
 use h2::{Reason, RecvStream};
-use http::header::{HeaderName, HeaderValue};
+use http::header::HeaderValue;
 use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::{Sleep, sleep};
@@ -18,7 +18,7 @@ use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, Streams};
 use super::outbox::{Outbox, Outgoing, cancelled_by_peer};
-use super::{Config, GRPC_TIMEOUT, MAX_FRAME, connection_lost, stream_error};
+use super::{Config, EOF, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::Context;
 use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
@@ -37,7 +37,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     let handshake = h2::server::Builder::new()
         .initial_window_size(config.stream_window)
         .initial_connection_window_size(config.connection_window)
-        .max_frame_size(MAX_FRAME)
+        .max_frame_size(config.max_frame_size())
         .max_header_list_size(config.max_header_list_size)
         .max_concurrent_streams(config.max_concurrent_streams)
         .max_send_buffer_size(config.send_buffer)
@@ -63,7 +63,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     let end = connection.run(&mut shutdown).await;
     let err = end.as_ref().err().cloned();
     let lane = Arc::clone(connection.streams.lane());
-    connection.streams.close(err.unwrap_or_else(|| connection_lost(&lane.peer, "the client closed it")));
+    connection.streams.close(err.unwrap_or_else(|| connection_lost(&lane.peer, EOF)));
     end
 }
 
@@ -147,7 +147,7 @@ impl Connection {
         let (parts, body) = request.into_parts();
         let (route, timeout) = match self.admit(&parts) {
             Ok(admitted) => admitted,
-            Err(refusal) => return refuse(&mut respond, refusal),
+            Err(refusal) => return refuse(&mut respond, refusal, &parts.headers),
         };
         let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
         let method = self.host.dispatch.method(route);
@@ -181,14 +181,21 @@ impl Connection {
 
 impl Connection {
     fn admit(&self, parts: &Parts) -> Result<(Route, Option<Duration>), Refusal> {
-        let timeout = parse_head(&parts.headers)?;
+        let head = grpc::parse_head(&parts.headers).ok_or(Refusal::Reset)?;
+        let subtype = head.subtype.ok_or(Refusal::NotGrpc)?;
+        if subtype != b"thrift" {
+            let subtype = String::from_utf8_lossy(subtype);
+            let text =
+                format!("grpc invalid payload: this server reads application/grpc+thrift, not the subtype {subtype:?}");
+            return Err(Refusal::Status(Error::status(13, text)));
+        }
         let path = parts.uri.path();
         let Some(path) = grpc::parse_path(path) else {
             let text = format!("malformed method name, method={path:?}");
             return Err(Refusal::Status(Error::status(13, text)));
         };
         let route = self.host.dispatch.find(path.service, path.method).map_err(Refusal::Status)?;
-        Ok((route, timeout))
+        Ok((route, head.timeout))
     }
 }
 
@@ -213,7 +220,7 @@ enum Refusal {
     Status(Error),
 }
 
-fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal) {
+fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
     let mut response = Response::new(());
     match refusal {
         Refusal::Reset => return respond.send_reset(Reason::INTERNAL_ERROR),
@@ -223,7 +230,7 @@ fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal) {
             grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
         }
         Refusal::Status(err) => {
-            response.headers_mut().insert(http::header::CONTENT_TYPE, super::CONTENT_TYPE);
+            response.headers_mut().insert(http::header::CONTENT_TYPE, answer_type(headers));
             grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
         }
     }
@@ -232,42 +239,13 @@ fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal) {
     }
 }
 
-/// Checks the headers that Kitex checks, and answers the time that the call is given.
-fn parse_head(headers: &HeaderMap) -> Result<Option<Duration>, Refusal> {
-    let content_type = headers.get(http::header::CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let subtype = content_type.and_then(grpc::content_subtype).ok_or(Refusal::NotGrpc)?;
-    let timeout = match headers.get(GRPC_TIMEOUT) {
-        Some(value) => Some(grpc::decode_timeout(value.as_bytes()).ok_or(Refusal::Reset)?),
-        None => None,
-    };
-    check_numbers(headers)?;
-    if subtype != b"thrift" {
-        let subtype = String::from_utf8_lossy(subtype);
-        let text =
-            format!("grpc invalid payload: this server reads application/grpc+thrift, not the subtype {subtype:?}");
-        return Err(Refusal::Status(Error::status(13, text)));
-    }
-    Ok(timeout)
-}
-
-/// Kitex parses these even where they mean nothing, in a request.
-fn check_numbers(headers: &HeaderMap) -> Result<(), Refusal> {
-    const NUMBERS: [HeaderName; 2] = [HeaderName::from_static("grpc-status"), HeaderName::from_static("biz-status")];
-    const BINARY: [HeaderName; 3] = [
-        HeaderName::from_static("grpc-status-details-bin"),
-        HeaderName::from_static("grpc-tags-bin"),
-        HeaderName::from_static("grpc-trace-bin"),
-    ];
-    const EXTRA: HeaderName = HeaderName::from_static("biz-extra");
-    let is_number = |value: &HeaderValue| value.to_str().is_ok_and(|text| text.parse::<i32>().is_ok());
-    let is_base64 = |value: &HeaderValue| crate::metadata::decode_bin(value.as_bytes()).is_some();
-    let is_object = |value: &HeaderValue| {
-        serde_json::from_slice::<std::collections::BTreeMap<String, String>>(value.as_bytes()).is_ok()
-    };
-    let ok = NUMBERS.iter().all(|name| headers.get(name).is_none_or(is_number))
-        && BINARY.iter().all(|name| headers.get(name).is_none_or(is_base64))
-        && headers.get(EXTRA).is_none_or(is_object);
-    if ok { Ok(()) } else { Err(Refusal::Reset) }
+/// The content type of an answer names the subtype that the request named, as Kitex's does.
+fn answer_type(headers: &HeaderMap) -> HeaderValue {
+    const PLAIN: &[u8] = b"application/grpc";
+    let subtype = headers.get(http::header::CONTENT_TYPE).and_then(|value| grpc::content_subtype(value.as_bytes()));
+    let full = subtype.filter(|subtype| !subtype.is_empty()).map(|subtype| [PLAIN, b"+", subtype].concat());
+    full.and_then(|full| HeaderValue::from_bytes(&full).ok())
+        .unwrap_or_else(|| HeaderValue::from_static("application/grpc"))
 }
 
 struct ServerSend {
