@@ -1,6 +1,7 @@
 //! What a handler knows of the call it answers, and what it says besides its messages.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -30,6 +31,8 @@ struct Inner {
     deadline: Option<(Instant, Duration)>,
     metadata: Metadata,
     metainfo: OnceLock<Metainfo>,
+    /// Who calls, where that does not stand in the metadata.
+    caller: Option<String>,
     cancellation: Cancellation,
     response: Mutex<Response>,
     /// Who can send the response headers now.
@@ -42,6 +45,7 @@ struct Inner {
 struct Response {
     header: Metadata,
     header_sent: bool,
+    backward: BTreeMap<String, String>,
     trailer: Metadata,
     trailer_sent: bool,
 }
@@ -70,12 +74,30 @@ impl Context {
                 deadline,
                 metadata,
                 metainfo: OnceLock::new(),
+                caller: None,
                 cancellation: Cancellation::default(),
                 response: Mutex::default(),
                 sender: OnceLock::new(),
                 extensions: Mutex::default(),
             }),
         }
+    }
+
+    /// The context of a call that came as one message.
+    pub(crate) fn of_message(
+        method: &'static Method,
+        peer: Address,
+        timeout: Option<Duration>,
+        caller: Option<String>,
+        metainfo: Metainfo,
+    ) -> Self {
+        let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
+        let mut cx = Self::new(Some(method), Some(peer), deadline, Metadata::new());
+        if let Some(inner) = Arc::get_mut(&mut cx.inner) {
+            inner.caller = caller;
+            inner.metainfo = metainfo.into();
+        }
+        cx
     }
 
     /// The method's name on the wire; empty outside a call.
@@ -93,6 +115,9 @@ impl Context {
     /// The service that calls, as it names itself; `None` where it does not.
     #[must_use]
     pub fn caller(&self) -> Option<Cow<'_, str>> {
+        if let Some(caller) = &self.inner.caller {
+            return Some(Cow::Borrowed(caller));
+        }
         self.inner.metadata.get("source-service").filter(|name| !name.is_empty())
     }
 
@@ -204,6 +229,16 @@ impl Context {
             return Err(Error::misuse("the call has ended: set trailers before the handler returns"));
         }
         set(&mut response.trailer)
+    }
+
+    /// Sends a metainfo value back to the caller, with the answer of a ping-pong call over TTHeader. Other transports have no
+    /// way back, in Kitex either; use header and trailer metadata on a stream.
+    pub fn send_backward(&self, key: impl Into<String>, value: impl Into<String>) {
+        self.response().backward.insert(key.into(), value.into());
+    }
+
+    pub(crate) fn take_backward(&self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.response().backward)
     }
 
     /// Waits until the call is cancelled and tells why: the caller cancelled or went away, the deadline passed, the server

@@ -46,8 +46,10 @@ impl Handler {
                 "ok".to_owned()
             }
             "meta" => describe(cx),
-            // Over HTTP/2 nothing carries it, in Kitex either.
-            "backward" => "ok".to_owned(),
+            "backward" => {
+                cx.send_backward("reply-key", "reply-value");
+                "ok".to_owned()
+            }
             "notified" => self.notified.load(Ordering::SeqCst).to_string(),
             _ => format!("unknown command {word}"),
         };

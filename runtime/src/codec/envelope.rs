@@ -118,7 +118,9 @@ fn parse_compact(bytes: &[u8]) -> Result<Option<(Envelope<'_>, usize)>> {
     let version = kind & 0x1f;
     if version != COMPACT_VERSION {
         // fbthrift's version 2 has doubles of the other byte order.
-        return Err(Error::protocol(format!("version {version} of Thrift Compact is unknown; this side speaks version 1")));
+        return Err(Error::protocol(format!(
+            "version {version} of Thrift Compact is unknown; this side speaks version 1"
+        )));
     }
     let kind = message_kind((kind >> 5).into())?;
     let Some((seq_id, rest)) = varint_32(bytes, rest)? else { return Ok(None) };
@@ -207,10 +209,12 @@ impl ApplicationException {
     /// The client is of a type that is not served.
     pub(crate) const UNSUPPORTED_CLIENT_TYPE: i32 = 10;
     /// The arguments are not valid: pilota's addition.
+    #[allow(dead_code, reason = "the table is whole, as the peers' is")]
     pub(crate) const VALIDATION_FAILED: i32 = 11;
     /// No service has the name or the method: Kitex's addition.
     pub(crate) const UNKNOWN_SERVICE: i32 = 20;
     /// The request names no service: Kitex's addition, which it never sends.
+    #[allow(dead_code, reason = "the table is whole, as the peers' is")]
     pub(crate) const NO_SERVICE_NAME: i32 = 21;
 
     /// An exception of a kind, with a text.
@@ -281,5 +285,166 @@ impl Thrift for ApplicationException {
             fields: &[field(1, "message", String::schema), field(2, "type", i32::schema)],
         };
         Type::Struct(&SCHEMA)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::codec::compact::tests::{Random, bytes_of};
+    use crate::codec::{Value, binary};
+
+    fn put(envelope: Envelope<'_>, protocol: Protocol) -> Vec<u8> {
+        let mut buffer = Buffer::new();
+        envelope.put(protocol, &mut buffer).unwrap();
+        bytes_of(&mut buffer)
+    }
+
+    #[test]
+    fn envelopes_have_the_bytes_of_the_spec() {
+        type Row = (Protocol, MessageKind, &'static [u8], i32, &'static [u8]);
+        let rows: &[Row] = &[
+            (Protocol::Binary, MessageKind::Call, b"a", 0, &[0x80, 1, 0, 1, 0, 0, 0, 1, b'a', 0, 0, 0, 0]),
+            (Protocol::Binary, MessageKind::Reply, b"", -1, &[0x80, 1, 0, 2, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]),
+            (Protocol::Binary, MessageKind::Exception, &[0xff], 1, &[0x80, 1, 0, 3, 0, 0, 0, 1, 0xff, 0, 0, 0, 1]),
+            (Protocol::Binary, MessageKind::Oneway, b"a", 300, &[0x80, 1, 0, 4, 0, 0, 0, 1, b'a', 0, 0, 1, 0x2c]),
+            (Protocol::Compact, MessageKind::Call, b"a", 0, &[0x82, 0x21, 0, 1, b'a']),
+            (Protocol::Compact, MessageKind::Reply, b"", 300, &[0x82, 0x41, 0xac, 2, 0]),
+            (Protocol::Compact, MessageKind::Exception, &[0xff], 1, &[0x82, 0x61, 1, 1, 0xff]),
+            (
+                Protocol::Compact,
+                MessageKind::Oneway,
+                b"ab",
+                -1,
+                &[0x82, 0x81, 0xff, 0xff, 0xff, 0xff, 0x0f, 2, b'a', b'b'],
+            ),
+        ];
+        for (protocol, kind, name, seq_id, bytes) in rows {
+            let envelope = Envelope { name, kind: *kind, seq_id: *seq_id };
+            assert_eq!(put(envelope, *protocol), *bytes);
+            let more = [bytes, &[0x0c, 0][..]].concat();
+            assert_eq!(Envelope::parse(*protocol, &more).unwrap(), Some((envelope, bytes.len())));
+            assert_eq!(Envelope::parse_whole(*protocol, &more).unwrap(), (envelope, bytes.len()));
+            for len in 0..bytes.len() {
+                assert_eq!(Envelope::parse(*protocol, &bytes[..len]).unwrap(), None, "cut at {len}");
+                let err = Envelope::parse_whole(*protocol, &bytes[..len]).unwrap_err().to_string();
+                assert_eq!(err, format!("bytes end where the rest of a message's envelope should be, at offset {len}"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_envelope_is_an_error_before_it_is_whole() {
+        use Protocol::{Binary, Compact};
+        let rows: &[(Protocol, &[u8], &str)] = &[
+            (Binary, &[0], "does not begin with 80 01"),
+            (Binary, &[0, 0, 0, 1, b'a', 1], "does not begin with 80 01"),
+            (Binary, &[0x80, 2], "does not begin with 80 01"),
+            (Binary, &[0x82, 0x21], "does not begin with 80 01"),
+            (Binary, &[0x80, 1, 0, 0], "invalid message type 0"),
+            (Binary, &[0x80, 1, 0, 5], "invalid message type 5"),
+            (Binary, &[0x80, 1, 1, 1], "invalid message type 257"),
+            (Binary, &[0x80, 1, 0, 1, 0xff, 0xff, 0xff, 0xff], "negative length -1 at offset 4"),
+            (Binary, &[0x80, 1, 0, 1, 0x80, 0, 0, 0], "negative length -2147483648 at offset 4"),
+            (Binary, &[0x80, 1, 0, 1, 0x7f, 0xff, 0xff, 0xff], "received method name of 2147483647 bytes is larger"),
+            (
+                Binary,
+                &[0x80, 1, 0, 1, 0, 0, 0x10, 1],
+                "received method name of 4097 bytes is larger than the limit of 4096",
+            ),
+            (Compact, &[0x80], "does not begin with 82"),
+            (Compact, &[0x82, 0x22], "version 2 of Thrift Compact is unknown"),
+            (Compact, &[0x82, 0x01], "invalid message type 0"),
+            (Compact, &[0x82, 0xa1], "invalid message type 5"),
+            (
+                Compact,
+                &[0x82, 0x21, 0x80, 0x80, 0x80, 0x80, 0x80],
+                "bytes end where the last byte of a varint should be, at offset 6",
+            ),
+            (Compact, &[0x82, 0x21, 0, 0xff, 0xff, 0xff, 0xff, 0x0f], "negative length -1 at offset 3"),
+            (
+                Compact,
+                &[0x82, 0x21, 0, 0xff, 0xff, 0xff, 0xff, 0x07],
+                "received method name of 2147483647 bytes is larger",
+            ),
+            (
+                Compact,
+                &[0x82, 0x21, 0, 0x80, 0x80, 0x80, 0x80, 0x80],
+                "bytes end where the last byte of a varint should be, at offset 7",
+            ),
+        ];
+        for (protocol, bytes, want) in rows {
+            let err = Envelope::parse(*protocol, bytes).unwrap_err().to_string();
+            assert!(err.contains(want), "{bytes:02x?}: {err}");
+        }
+        let longest = Envelope { name: &[b'a'; MAX_NAME], kind: MessageKind::Call, seq_id: 1 };
+        for protocol in [Binary, Compact] {
+            let bytes = put(longest, protocol);
+            assert_eq!(Envelope::parse(protocol, &bytes).unwrap(), Some((longest, bytes.len())));
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_panic_and_an_envelope_read_can_be_written() {
+        let mut random = Random::new();
+        let envelope = Envelope { name: b"basePing", kind: MessageKind::Call, seq_id: 77_777 };
+        for round in 0..20_000 {
+            let protocol = if round % 2 == 0 { Protocol::Binary } else { Protocol::Compact };
+            let mut bytes = put(envelope, protocol);
+            (0..=random.below(3)).for_each(|_| random.mutate(&mut bytes));
+            if let Ok(Some((envelope, len))) = Envelope::parse(protocol, &bytes) {
+                assert!(len <= bytes.len());
+                let again = put(envelope, protocol);
+                assert_eq!(Envelope::parse(protocol, &again).unwrap(), Some((envelope, again.len())));
+            }
+        }
+    }
+
+    #[test]
+    fn exceptions_are_written_as_kitex_reads_them() {
+        let exception =
+            ApplicationException::new(ApplicationException::UNKNOWN_SERVICE, "unknown service , method nope");
+        let mut buffer = Buffer::new();
+        let envelope = Envelope { name: b"nope", kind: MessageKind::Exception, seq_id: 77 };
+        envelope.put(Protocol::Binary, &mut buffer).unwrap();
+        exception.encode(&mut binary::Writer::new(&mut buffer)).unwrap();
+        let bytes = bytes_of(&mut buffer);
+        // The sample of the spec.
+        let want = b"\x80\x01\x00\x03\x00\x00\x00\x04nope\x00\x00\x00\x4d\x0b\x00\x01\x00\x00\x00\x1dunknown service , method nope\x08\x00\x02\x00\x00\x00\x14\x00";
+        assert_eq!(bytes, want);
+
+        let bytes = Bytes::from(bytes);
+        let (envelope, at) = Envelope::parse_whole(Protocol::Binary, &bytes).unwrap();
+        assert_eq!((envelope.name_text().as_ref(), envelope.kind), ("nope", MessageKind::Exception));
+        let mut reader = binary::Reader::over(&bytes, at..bytes.len());
+        assert_eq!(ApplicationException::decode(&mut reader).unwrap(), exception);
+
+        let mut buffer = Buffer::new();
+        exception.encode(&mut compact::Writer::new(&mut buffer)).unwrap();
+        let bytes = Bytes::from(bytes_of(&mut buffer));
+        assert_eq!(ApplicationException::decode(&mut compact::Reader::new(&bytes)).unwrap(), exception);
+    }
+
+    #[test]
+    fn exceptions_are_read_from_what_there_is() {
+        let text = |text: &'static [u8]| Value::Binary(text.into());
+        let rows = [
+            (vec![], 0, "unknown application exception"),
+            (vec![(2, Value::I32(6))], 6, "unknown internal error"),
+            (vec![(2, Value::I32(20)), (1, text(b""))], 20, "unknown exception type [20]"),
+            (vec![(2, Value::I32(-5))], -5, "unknown exception type [-5]"),
+            (vec![(1, text(b"\xffa"))], 0, "\u{fffd}a"),
+            (vec![(1, Value::I32(1)), (2, text(b"x"))], 0, "unknown application exception"),
+            (vec![(3, Value::Struct(vec![])), (1, text(b"a")), (9, text(b"b")), (2, Value::I32(7))], 7, "a"),
+        ];
+        for (fields, kind, want) in rows {
+            let mut buffer = Buffer::new();
+            Value::Struct(fields).encode(&mut binary::Writer::new(&mut buffer)).unwrap();
+            let bytes = Bytes::from(bytes_of(&mut buffer));
+            let exception = ApplicationException::decode(&mut binary::Reader::new(&bytes)).unwrap();
+            assert_eq!((exception.kind, exception.to_string().as_str()), (kind, want));
+        }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{EncodeError, Thrift, binary};
+use super::envelope::Protocol;
+use super::{Buffer, EncodeError, Thrift, binary, compact};
 
 /// What a stream carries: a Thrift struct or union that may move between tasks and can be printed.
 ///
@@ -24,11 +25,14 @@ impl<T: Thrift + fmt::Debug + Send + 'static> Message for T {
 
 /// The one virtual call that a message costs on its way out: everything below it is monomorphised.
 pub(crate) trait Encode {
-    fn encode(&self, w: &mut binary::Writer<'_>) -> Result<(), EncodeError>;
+    fn encode(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError>;
 }
 
 impl<T: Thrift> Encode for T {
-    fn encode(&self, w: &mut binary::Writer<'_>) -> Result<(), EncodeError> {
-        Thrift::encode(self, w)
+    fn encode(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError> {
+        match protocol {
+            Protocol::Binary => Thrift::encode(self, &mut binary::Writer::new(buffer)),
+            Protocol::Compact => Thrift::encode(self, &mut compact::Writer::new(buffer)),
+        }
     }
 }

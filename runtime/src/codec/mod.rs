@@ -10,7 +10,10 @@
 
 pub mod binary;
 mod buffer;
+pub mod compact;
 mod containers;
+pub(crate) mod delimit;
+pub(crate) mod envelope;
 mod error;
 mod limits;
 mod message;

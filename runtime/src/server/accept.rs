@@ -13,7 +13,9 @@ use super::Options;
 use crate::net::sniff::sniff;
 use crate::net::{Address, BoxIo, Listen};
 use crate::transport::http2::server as http2;
+use crate::transport::pingpong::server as pingpong;
 use crate::transport::{Dispatch, Host, Shutdown, Stopping};
+use crate::wire::detect::{Detected, detect};
 
 /// How long a server without free file descriptors waits before it asks again, as Kitex.
 const BACK_OFF: Duration = Duration::from_millis(10);
@@ -77,16 +79,22 @@ async fn serve(mut io: BoxIo, peer: Address, mut host: Host, options: Arc<Option
     if ahead.is_empty() {
         return;
     }
-    if !ahead.starts_with(http2::MAGIC) {
-        let seen = ahead.get(..ahead.len().min(16)).unwrap_or_default().escape_ascii().to_string();
-        return tracing::warn!(%peer, seen, "a connection speaks no protocol of this server and is closed");
-    }
-    if let Err(err) = http2::serve(io, ahead, peer.clone(), &options.http2, host).await {
+    let served = match detect(&ahead) {
+        Detected::Http2 => http2::serve(io, ahead, peer.clone(), &options.http2, host).await,
+        Detected::TtHeader | Detected::Mesh | Detected::Framed(_) | Detected::Buffered(_) => {
+            pingpong::serve(io, ahead, peer.clone(), &options.pingpong, host).await
+        }
+        Detected::Undecided | Detected::TtStream | Detected::Unknown => {
+            let seen = ahead.get(..ahead.len().min(16)).unwrap_or_default().escape_ascii().to_string();
+            return tracing::warn!(%peer, seen, "a connection speaks no protocol of this server and is closed");
+        }
+    };
+    if let Err(err) = served {
         tracing::debug!(%peer, %err, "a connection ended");
     }
 }
 
 /// Whether enough came to tell the protocol, or that there is none.
 fn is_decided(seen: &[u8]) -> bool {
-    seen.len() >= http2::MAGIC.len() || !http2::MAGIC.starts_with(seen)
+    detect(seen) != Detected::Undecided
 }

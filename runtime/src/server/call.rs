@@ -6,13 +6,14 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt as _;
 
-use crate::codec::{Encode, EncodeError, Message, Reply, Success, Thrift, Throws, binary};
+use crate::codec::envelope::Protocol;
+use crate::codec::{Buffer, Encode, EncodeError, Message, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
 use crate::schema;
 use crate::status::Code;
 use crate::stream::{BidiStream, Receiver, Sender};
-use crate::transport::{Halves, Outcome};
+use crate::transport::{Answer, Exchange, Halves, Outcome, RecvHalf};
 
 /// A service that a [`Server`](crate::Server) can serve: what `#[thrill::service]` generates as `…Server`.
 pub trait Service: Send + Sync + 'static {
@@ -46,7 +47,7 @@ pub struct ServerCall {
     at: usize,
     method: &'static schema::Method,
     context: Context,
-    halves: Halves,
+    exchange: Exchange,
 }
 
 impl std::fmt::Debug for ServerCall {
@@ -56,8 +57,8 @@ impl std::fmt::Debug for ServerCall {
 }
 
 impl ServerCall {
-    pub(crate) fn new(at: usize, method: &'static schema::Method, context: Context, halves: Halves) -> Self {
-        Self { at, method, context, halves }
+    pub(crate) fn new(at: usize, method: &'static schema::Method, context: Context, exchange: Exchange) -> Self {
+        Self { at, method, context, exchange }
     }
 
     /// The method's place in the schema.
@@ -76,9 +77,12 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Halves { send, recv } = self.halves;
+        let Exchange::Stream(Halves { send, recv }) = self.exchange else { return not_a_stream(self.method) };
         let stream = BidiStream::new(Sender::new(send), Receiver::new(recv));
-        run(self.method, async move { handler(self.context, stream).await.map_err(in_handler) })
+        run(
+            self.method,
+            async move { handler(self.context, stream).await.map(|()| Answer::Streamed).map_err(in_handler) },
+        )
     }
 
     /// Runs a handler of the request stream that answers once.
@@ -88,10 +92,10 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<Out>> + Send + 'static,
     {
-        let Halves { mut send, recv } = self.halves;
+        let Exchange::Stream(Halves { mut send, recv }) = self.exchange else { return not_a_stream(self.method) };
         run(self.method, async move {
             let reply = handler(self.context, Receiver::new(recv)).await.map_err(in_handler)?;
-            send.send(&reply).map(drop).map_err(in_framework)
+            send.send(&reply).map(|_| Answer::Streamed).map_err(in_framework)
         })
     }
 
@@ -105,11 +109,11 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Halves { send, mut recv } = self.halves;
+        let Exchange::Stream(Halves { send, mut recv }) = self.exchange else { return not_a_stream(self.method) };
         let method = self.method;
         run(method, async move {
             let request = recv_one::<In>(&mut *recv, method).await?;
-            handler(self.context, request, Sender::new(send)).await.map_err(in_handler)
+            handler(self.context, request, Sender::new(send)).await.map(|()| Answer::Streamed).map_err(in_handler)
         })
     }
 
@@ -121,15 +125,14 @@ impl ServerCall {
         E: Throws,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let Halves { mut send, mut recv } = self.halves;
-        let method = self.method;
+        let Self { method, context, exchange, .. } = self;
         run(method, async move {
-            let args = recv_one::<Args>(&mut *recv, method).await?;
-            let result = match handler(self.context, args).await {
+            let (args, respond) = exchange.into_args(method).await?;
+            let result = match handler(context, args).await {
                 Ok(success) => Ok(success),
                 Err(err) => Err(err.declared().map_err(in_handler)?),
             };
-            send.send(&Reply(result)).map(drop).map_err(in_framework)
+            respond.reply(&Reply(result)).map_err(in_framework)
         })
     }
 
@@ -139,11 +142,10 @@ impl ServerCall {
         Args: Thrift + Send + 'static,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Halves { send: _send, mut recv } = self.halves;
-        let method = self.method;
+        let Self { method, context, exchange, .. } = self;
         run(method, async move {
-            let args = recv_one::<Args>(&mut *recv, method).await?;
-            handler(self.context, args).await.map_err(in_handler)
+            let (args, _respond) = exchange.into_args(method).await?;
+            handler(context, args).await.map(|()| Answer::Nothing).map_err(in_handler)
         })
     }
 
@@ -155,10 +157,58 @@ impl ServerCall {
     }
 }
 
-impl<T: Success, E: Throws> Encode for Reply<T, E> {
-    fn encode(&self, w: &mut binary::Writer<'_>) -> Result<(), EncodeError> {
-        Self::encode(self, w)
+/// Where the result of a call with one request goes.
+enum Respond {
+    Stream(Halves),
+    Message(Protocol),
+}
+
+impl Exchange {
+    /// Reads the arguments of a call with one request.
+    async fn into_args<Args: Thrift>(self, method: &schema::Method) -> Result<(Args, Respond), (Error, Failed)> {
+        match self {
+            Self::Stream(mut halves) => {
+                let args = recv_one(&mut *halves.recv, method).await?;
+                Ok((args, Respond::Stream(halves)))
+            }
+            Self::Message { body, range, protocol } => {
+                let args = match protocol {
+                    Protocol::Binary => Args::decode(&mut binary::Reader::over(&body, range)),
+                    Protocol::Compact => Args::decode(&mut compact::Reader::over(&body, range)),
+                };
+                Ok((args.map_err(|err| in_framework(err.into()))?, Respond::Message(protocol)))
+            }
+        }
     }
+}
+
+impl Respond {
+    fn reply(self, reply: &dyn Encode) -> Result<Answer> {
+        match self {
+            Self::Stream(mut halves) => halves.send.send(reply).map(|_| Answer::Streamed),
+            Self::Message(protocol) => {
+                let mut buffer = Buffer::new();
+                reply.encode(protocol, &mut buffer)?;
+                Ok(Answer::Message(buffer))
+            }
+        }
+    }
+}
+
+impl<T: Success, E: Throws> Encode for Reply<T, E> {
+    fn encode(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError> {
+        match protocol {
+            Protocol::Binary => Self::encode(self, &mut binary::Writer::new(buffer)),
+            Protocol::Compact => Self::encode(self, &mut compact::Writer::new(buffer)),
+        }
+    }
+}
+
+/// Answers a message to a method that streams: a transport of messages refuses it before it comes here.
+fn not_a_stream(method: &'static schema::Method) -> ServerOutcome {
+    let (service, name) = (method.service, method.name);
+    let text = format!("{service}.{name} streams: it cannot be called by one message");
+    run(method, async move { Err(in_framework(Error::protocol(text))) })
 }
 
 fn in_handler(err: Error) -> (Error, Failed) {
@@ -170,10 +220,7 @@ fn in_framework(err: Error) -> (Error, Failed) {
 }
 
 /// Receives the one message of a method that takes one. Kitex runs generated code for it, whose errors count as the handler's.
-async fn recv_one<T: Thrift>(
-    recv: &mut dyn crate::transport::RecvHalf,
-    method: &schema::Method,
-) -> Result<T, (Error, Failed)> {
+async fn recv_one<T: Thrift>(recv: &mut dyn RecvHalf, method: &schema::Method) -> Result<T, (Error, Failed)> {
     let message = poll_fn(|task| {
         recv.poll_recv(task).map(|frame| match frame? {
             Some(frame) => Ok(Some(T::decode(&mut frame.reader())?)),
@@ -190,7 +237,7 @@ async fn recv_one<T: Thrift>(
 /// Boxes a call, and turns a panic of the handler into an error of this call alone.
 fn run(
     method: &'static schema::Method,
-    call: impl Future<Output = Result<(), (Error, Failed)>> + Send + 'static,
+    call: impl Future<Output = Result<Answer, (Error, Failed)>> + Send + 'static,
 ) -> ServerOutcome {
     let caught = AssertUnwindSafe(call).catch_unwind();
     ServerOutcome(Box::pin(async move {

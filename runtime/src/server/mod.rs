@@ -21,7 +21,9 @@ use crate::error::{Error, Result};
 use crate::net::tcp::TcpListen;
 use crate::net::{Address, Listen};
 use crate::transport::http2::Config;
+use crate::transport::pingpong::server as pingpong;
 use crate::transport::{Dispatch, Stopping};
+use crate::wire::ttheader::Limits;
 use router::Router;
 
 /// Serves services on one port.
@@ -59,6 +61,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 struct Options {
     http2: Config,
+    pingpong: pingpong::Config,
     detection_timeout: Duration,
     exit_wait_time: Duration,
 }
@@ -83,6 +86,11 @@ impl Server {
             services: Vec::new(),
             options: Options {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
+                pingpong: pingpong::Config {
+                    limits: Limits::default(),
+                    partial_timeout: Duration::from_secs(10),
+                    max_concurrent_calls: 1_000,
+                },
                 detection_timeout: Duration::from_secs(5),
                 exit_wait_time: Duration::from_secs(5),
             },
@@ -108,6 +116,7 @@ impl Server {
     /// How long a peer may leave a preface, frame or header block unfinished before its connection is closed. Default 10 s.
     pub fn partial_timeout(mut self, timeout: Duration) -> Self {
         self.options.http2.partial_timeout = timeout;
+        self.options.pingpong.partial_timeout = timeout;
         self
     }
 
@@ -120,12 +129,14 @@ impl Server {
     /// The largest message that is accepted, in bytes. Default 16 MiB; Kitex has no limit.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.options.http2.max_message_size = bytes;
+        self.options.pingpong.limits.message = bytes;
         self
     }
 
     /// How many streams a client may have open on one connection. Default 1,000.
     pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
         self.options.http2.max_concurrent_streams = streams;
+        self.options.pingpong.max_concurrent_calls = streams as usize;
         self
     }
 

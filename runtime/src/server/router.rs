@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::call::{ServerCall, Service};
+use crate::codec::envelope::ApplicationException;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::schema::Method;
 use crate::status::Code;
-use crate::transport::{Dispatch, Halves, Outcome, Route};
+use crate::transport::{Dispatch, Exchange, Outcome, Route};
 
 /// The services of a server, by their names on the wire.
 pub(crate) struct Router {
@@ -38,6 +39,16 @@ impl Router {
     }
 }
 
+impl Router {
+    /// The services that have a method, in the order they were added.
+    fn having(&self, method: &str) -> impl Iterator<Item = Route> {
+        self.services.iter().enumerate().filter_map(move |(service, it)| {
+            let methods = it.schema().methods;
+            Some(Route { service, method: methods.iter().position(|it| it.name == method)? })
+        })
+    }
+}
+
 impl Dispatch for Router {
     fn find(&self, service: &str, method: &str) -> Result<Route> {
         // The codes are ids of Thrift's application exceptions, which Kitex sends as gRPC codes.
@@ -49,11 +60,30 @@ impl Dispatch for Router {
         Ok(Route { service: *at, method: *method })
     }
 
+    /// Kitex's rules: a service that is known is the one; without a name it is the fallback or the first that has the method;
+    /// a name that is not known is forgiven where only one service has the method, since old clients send wrong ones.
+    fn find_message(&self, service: Option<&str>, method: &str) -> Result<Route, (i32, String)> {
+        let Some(name) = service.filter(|name| !name.is_empty()) else {
+            let unknown = || (ApplicationException::UNKNOWN_SERVICE, format!("unknown service , method {method}"));
+            return self.having(method).next().ok_or_else(unknown);
+        };
+        if let Some((at, methods)) = self.names.get(name) {
+            let unknown =
+                || (ApplicationException::UNKNOWN_METHOD, format!("unknown method {method} (service {name})"));
+            return methods.get(method).map(|method| Route { service: *at, method: *method }).ok_or_else(unknown);
+        }
+        let mut having = self.having(method);
+        match (having.next(), having.next()) {
+            (Some(route), None) => Ok(route),
+            _ => Err((ApplicationException::UNKNOWN_SERVICE, format!("unknown service {name}, method {method}"))),
+        }
+    }
+
     fn method(&self, route: Route) -> &'static Method {
         &self.services[route.service].schema().methods[route.method]
     }
 
-    fn call(&self, route: Route, context: Context, halves: Halves) -> Outcome {
-        self.services[route.service].call(ServerCall::new(route.method, self.method(route), context, halves)).into()
+    fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome {
+        self.services[route.service].call(ServerCall::new(route.method, self.method(route), context, exchange)).into()
     }
 }

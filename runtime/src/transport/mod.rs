@@ -4,6 +4,7 @@
 //! two halves are virtual per call, and cost one virtual call per message.
 
 pub(crate) mod http2;
+pub(crate) mod pingpong;
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -14,7 +15,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use crate::codec::{Encode, binary};
+use crate::codec::envelope::Protocol;
+use crate::codec::{Buffer, Encode, binary};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
 use crate::metadata::Metadata;
@@ -102,7 +104,13 @@ pub(crate) trait Dispatch: Send + Sync {
     fn method(&self, route: Route) -> &'static Method;
 
     /// Runs a call: the handler, and what is around it.
-    fn call(&self, route: Route, context: Context, halves: Halves) -> Outcome;
+    fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome;
+
+    /// Finds a method for a transport whose messages need not name their service.
+    ///
+    /// # Errors
+    /// The number and text of the exception that the caller gets.
+    fn find_message(&self, service: Option<&str>, method: &str) -> Result<Route, (i32, String)>;
 }
 
 /// A service and a method of a [`Dispatch`], by number.
@@ -113,7 +121,25 @@ pub(crate) struct Route {
 }
 
 /// How a call ends, once it has. Panics of the handler are within.
-pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<(), (Error, Failed)>> + Send>>;
+pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Answer, (Error, Failed)>> + Send>>;
+
+/// What a call reads, and how it answers.
+pub(crate) enum Exchange {
+    /// Messages one by one, both ways.
+    Stream(Halves),
+    /// One message: the arguments' struct is at `range` in `body`. The answer is an [`Answer::Message`].
+    Message { body: Bytes, range: Range<usize>, protocol: Protocol },
+}
+
+/// What a call that succeeded leaves for the transport to send.
+pub(crate) enum Answer {
+    /// Nothing: all went over the stream.
+    Streamed,
+    /// The result wrapper's bytes.
+    Message(Buffer),
+    /// Nothing: the method is oneway.
+    Nothing,
+}
 
 /// What a connection has of its server.
 #[derive(Clone)]
@@ -143,5 +169,10 @@ impl Shutdown {
     /// Waits until the shutdown has come so far. A server that is gone has come to the end.
     pub(crate) async fn reached(&mut self, stage: Stopping) {
         let _ = self.0.wait_for(|now| *now >= stage).await;
+    }
+
+    /// Whether the shutdown has come so far.
+    pub(crate) fn has_reached(&self, stage: Stopping) -> bool {
+        *self.0.borrow() >= stage
     }
 }

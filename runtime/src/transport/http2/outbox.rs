@@ -15,7 +15,8 @@ use tokio::time::Sleep;
 
 use super::lane::{Handle, Lane};
 use super::{CONTENT_TYPE, EOF, GRPC_STATUS};
-use crate::codec::{Buffer, Encode, Payload, binary};
+use crate::codec::envelope::Protocol;
+use crate::codec::{Buffer, Encode, Payload};
 use crate::context::{Cancel, Context, SendHeader, lock};
 use crate::error::{Cancelled, Error, GRACEFUL_SHUTDOWN, Result, Stage};
 use crate::wire::grpc;
@@ -455,7 +456,7 @@ pub(super) fn put_message(buffer: &mut Buffer, message: &dyn Encode) -> Result<u
     let before = buffer.len();
     let at = buffer.run_len();
     buffer.put(&[0; grpc::PREFIX]);
-    let encoded = message.encode(&mut binary::Writer::new(buffer));
+    let encoded = message.encode(Protocol::Binary, buffer);
     let size = buffer.len() - before;
     let prefix = grpc::put_prefix(size - grpc::PREFIX);
     match (encoded, prefix) {

@@ -25,11 +25,8 @@ use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
 use crate::metadata::Metadata;
 use crate::net::gather::{Gather, Pulse};
 use crate::net::{Address, BoxIo};
-use crate::transport::{Frame, Halves, Host, RecvHalf, Route, SendHalf, Shutdown, Stopping};
+use crate::transport::{Exchange, Frame, Halves, Host, RecvHalf, Route, SendHalf, Shutdown, Stopping};
 use crate::wire::grpc;
-
-/// The first bytes of every HTTP/2 connection, as many as Kitex looks at.
-pub(crate) const MAGIC: &[u8] = b"PRI * HT";
 
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
@@ -168,11 +165,11 @@ impl Connection {
                 end: None,
             }),
         };
-        let call = self.host.dispatch.call(route, context.clone(), halves);
+        let call = self.host.dispatch.call(route, context.clone(), Exchange::Stream(halves));
         self.host.handlers.spawn(async move {
             let outcome = call.await;
             let mut trailers = HeaderMap::with_capacity(4);
-            grpc::put_status(&mut trailers, outcome.as_ref().copied().map_err(|(err, failed)| (err, *failed)));
+            grpc::put_status(&mut trailers, outcome.as_ref().map(drop).map_err(|(err, failed)| (err, *failed)));
             context.take_trailer().write_to(&mut trailers);
             outbox.finish(trailers);
         });

@@ -1,0 +1,152 @@
+//! A message and what is around it: found in the bytes that came, and put around the bytes that go.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::codec::Buffer;
+use crate::codec::delimit::Delimiter;
+use crate::codec::envelope::{Envelope, MessageKind, Protocol};
+use crate::error::{Error, Result};
+use crate::wire::detect::{Detected, Inner, detect};
+use crate::wire::framed::{self, Length};
+use crate::wire::ttheader::{self, Header, Limits};
+
+/// What is around a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Nothing.
+    Buffered,
+    /// A length.
+    Framed,
+    /// A TTHeader, with or without a length of its own inside.
+    TtHeader { is_framed: bool },
+}
+
+/// A message that is there as a whole.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) layout: Layout,
+    /// Empty where the layout has none.
+    pub(super) header: Header,
+    pub(super) protocol: Protocol,
+    pub(super) bytes: Bytes,
+    /// Envelope and struct, in `bytes`.
+    pub(super) range: Range<usize>,
+}
+
+impl Message {
+    /// The envelope, and where the struct is in the message's bytes.
+    pub(super) fn envelope(&self) -> Result<(Envelope<'_>, Range<usize>)> {
+        let bytes = self.bytes.get(self.range.clone()).unwrap_or_default();
+        let (envelope, start) = Envelope::parse_whole(self.protocol, bytes)?;
+        Ok((envelope, self.range.start + start..self.range.end))
+    }
+}
+
+/// Finds the messages in the bytes of a connection.
+#[derive(Debug)]
+pub(super) struct Reader {
+    limits: Limits,
+    /// How far a message without a length was looked through.
+    delimiter: Option<Delimiter>,
+    /// What a mesh header said of the message behind it.
+    mesh: Option<Header>,
+}
+
+impl Reader {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, delimiter: None, mesh: None }
+    }
+
+    /// Takes the next message off `input`. `None`: it is not all there.
+    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
+        match detect(input) {
+            Detected::Undecided => Ok(None),
+            Detected::TtHeader => self.next_ttheader(input),
+            Detected::Framed(protocol) => self.next_framed(protocol, input),
+            Detected::Buffered(protocol) => self.next_buffered(protocol, 0, input),
+            Detected::Mesh => {
+                let Some((strings, len)) = ttheader::parse_mesh(input, &self.limits)? else { return Ok(None) };
+                let _ = input.split_to(len);
+                self.mesh = Some(Header { strings, ..Header::default() });
+                self.next(input)
+            }
+            Detected::Http2 | Detected::TtStream | Detected::Unknown => {
+                let seen = input.get(..input.len().min(8)).unwrap_or_default().escape_ascii();
+                Err(Error::protocol(format!("invalid payload: no Thrift message begins with \"{seen}\"")))
+            }
+        }
+    }
+
+    fn next_ttheader(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
+        let Some((header, payload)) = Header::parse(input, &self.limits)? else { return Ok(None) };
+        let bytes = input.split_to(payload.end).freeze();
+        let start = payload.start;
+        let inner = Inner::parse(bytes.get(payload).unwrap_or_default())?;
+        let range = start + inner.message.start..start + inner.message.end;
+        let layout = Layout::TtHeader { is_framed: inner.is_framed };
+        Ok(Some(Message { layout, header, protocol: inner.protocol, bytes, range }))
+    }
+
+    fn next_framed(&mut self, protocol: Protocol, input: &mut BytesMut) -> Result<Option<Message>> {
+        let len = match framed::parse(input, self.limits.message)? {
+            None => return Ok(None),
+            // The sender does not know: the message ends where its struct does.
+            Some(0) => return self.next_buffered(protocol, framed::PREFIX, input),
+            Some(len) => len,
+        };
+        if input.len() < framed::PREFIX + len {
+            return Ok(None);
+        }
+        let bytes = input.split_to(framed::PREFIX + len).freeze();
+        let range = framed::PREFIX..bytes.len();
+        let header = self.mesh.take().unwrap_or_default();
+        Ok(Some(Message { layout: Layout::Framed, header, protocol, bytes, range }))
+    }
+
+    /// A message that begins at `start` and says nothing of its length.
+    fn next_buffered(&mut self, protocol: Protocol, start: usize, input: &mut BytesMut) -> Result<Option<Message>> {
+        let limit = self.limits.message;
+        let delimiter = self.delimiter.get_or_insert_with(|| Delimiter::message(protocol, limit));
+        let Some(len) = delimiter.advance(input.get(start..).unwrap_or_default())? else { return Ok(None) };
+        self.delimiter = None;
+        let bytes = input.split_to(start + len).freeze();
+        let layout = if start == 0 { Layout::Buffered } else { Layout::Framed };
+        let header = self.mesh.take().unwrap_or_default();
+        Ok(Some(Message { layout, header, protocol, range: start..bytes.len(), bytes }))
+    }
+}
+
+/// Puts a message together: what is around it, its envelope, and its struct.
+pub(super) fn put(
+    layout: Layout,
+    header: &Header,
+    protocol: Protocol,
+    envelope: &Envelope<'_>,
+    body: Buffer,
+) -> Result<Buffer> {
+    let mut buffer = Buffer::new();
+    let around = match layout {
+        Layout::TtHeader { .. } => Some(header.put(&mut buffer)?),
+        Layout::Framed | Layout::Buffered => None,
+    };
+    let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
+    let frame = is_framed.then(|| Length::put(&mut buffer));
+    envelope.put(protocol, &mut buffer)?;
+    buffer.append(body);
+    for length in [frame, around].into_iter().flatten() {
+        length.close(&mut buffer)?;
+    }
+    Ok(buffer)
+}
+
+/// The kind as TTHeader writes it, in its value [`ttheader::key::MSG_TYPE`].
+pub(super) fn kind_text(kind: MessageKind) -> &'static str {
+    match kind {
+        MessageKind::Call => "1",
+        MessageKind::Reply => "2",
+        MessageKind::Exception => "3",
+        MessageKind::Oneway => "4",
+    }
+}

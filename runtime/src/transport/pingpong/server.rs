@@ -1,0 +1,365 @@
+//! A server's ping-pong connection.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::timeout;
+
+use super::message::{Layout, Message, Reader, kind_text, put};
+use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
+use crate::codec::{Buffer, Encode};
+use crate::context::Context;
+use crate::error::{Error, Failed, Result};
+use crate::metainfo::Metainfo;
+use crate::net::{Address, BoxIo};
+use crate::schema::{Method, Mode};
+use crate::status::BizStatusError;
+use crate::transport::{Answer, Exchange, Host, Stopping};
+use crate::wire::ttheader::{self, Header, Limits, key};
+
+/// What a server sets for ping-pong connections.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The largest header and message that are accepted.
+    pub(crate) limits: Limits,
+    /// How long a peer may pause inside a message.
+    pub(crate) partial_timeout: Duration,
+    /// How many calls of one multiplexed connection run at a time.
+    pub(crate) max_concurrent_calls: usize,
+}
+
+/// Serves a connection to its end. `ahead` was read from it already.
+pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
+    let mut input = Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits) };
+    let mut shutdown = host.shutdown.clone();
+    let caller = Caller { peer, host };
+    let mut draining = pin!(shutdown.reached(Stopping::Draining));
+    loop {
+        let message = tokio::select! {
+            biased;
+            message = input.next(config.partial_timeout) => message?,
+            () = &mut draining => match timeout(LAST_CALL, input.next(config.partial_timeout)).await {
+                Ok(message) => message?,
+                Err(_) => return Ok(()),
+            },
+        };
+        let Some(message) = message else { return Ok(()) };
+        if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
+            return multiplex(message, input, caller, config).await;
+        }
+        let Replied { reply, keep } = caller.answer(message).await?;
+        if let Some(mut reply) = reply {
+            input.io.write_all_buf(&mut reply.take()).await.map_err(|err| lost(&caller.peer, &err))?;
+        }
+        if !keep {
+            return Ok(());
+        }
+    }
+}
+
+/// How long an idle connection is served after a shutdown has begun: what a client sent before it knew is still answered, and
+/// the answer says that the connection is about to end.
+const LAST_CALL: Duration = Duration::from_millis(100);
+
+/// The reading side of a connection.
+struct Input<R> {
+    io: R,
+    bytes: BytesMut,
+    reader: Reader,
+}
+
+impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
+    /// Waits for the next message; `None` is the end of the connection.
+    async fn next(&mut self, pause: Duration) -> Result<Option<Message>> {
+        loop {
+            if let Some(message) = self.reader.next(&mut self.bytes)? {
+                return Ok(Some(message));
+            }
+            self.bytes.reserve(READ);
+            // Between messages a peer may rest; inside one it may not.
+            let count = if self.bytes.is_empty() {
+                self.io.read_buf(&mut self.bytes).await
+            } else {
+                let late = |_| {
+                    Err(io::Error::new(
+                        io::ErrorKind::TimedOut,
+                        format!("nothing came for {pause:?} inside a message (option `partial_timeout`)"),
+                    ))
+                };
+                timeout(pause, self.io.read_buf(&mut self.bytes)).await.unwrap_or_else(late)
+            };
+            match count {
+                Ok(0) if self.bytes.is_empty() => return Ok(None),
+                Ok(0) => return Err(Error::protocol("the connection ended inside a message")),
+                Ok(_) => {}
+                Err(err) => return Err(Error::protocol(err.to_string())),
+            }
+        }
+    }
+}
+
+/// How much room a read has at least.
+const READ: usize = 8 << 10;
+
+/// Runs the calls of a connection at the same time, and answers each when it is done.
+async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: &Config) -> Result<()> {
+    let Input { io, bytes, reader } = input;
+    let (read, write) = tokio::io::split(io);
+    let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader };
+    let (replies, queue) = mpsc::unbounded_channel();
+    let writing = tokio::spawn(write_replies(write, queue));
+    let room = Arc::new(Semaphore::new(config.max_concurrent_calls));
+    let caller = Arc::new(caller);
+    let mut shutdown = caller.host.shutdown.clone();
+    let mut draining = pin!(shutdown.reached(Stopping::Draining));
+    let mut next = Some(first);
+    let end = loop {
+        let Some(message) = next.take() else { break Ok(()) };
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break Ok(()) };
+        let call = answer_later(Arc::clone(&caller), message, replies.clone(), permit);
+        caller.host.handlers.spawn(call);
+        next = tokio::select! {
+            biased;
+            message = input.next(config.partial_timeout) => match message {
+                Ok(message) => message,
+                Err(err) => break Err(err),
+            },
+            () = &mut draining => {
+                // As Kitex: a frame of no call tells the client to use another connection.
+                drop(replies.send(stop_frame()?));
+                match timeout(LAST_CALL, input.next(config.partial_timeout)).await {
+                    Ok(Ok(message)) => message,
+                    _ => None,
+                }
+            }
+        };
+    };
+    // What still runs is answered: its senders keep the queue open.
+    drop(replies);
+    let _ = writing.await;
+    end
+}
+
+async fn answer_later(
+    caller: Arc<Caller>,
+    message: Message,
+    replies: mpsc::UnboundedSender<Buffer>,
+    _permit: OwnedSemaphorePermit,
+) {
+    match caller.answer(message).await {
+        // Where the connection is gone, so is who waits for the reply.
+        Ok(Replied { reply: Some(reply), .. }) => drop(replies.send(reply)),
+        Ok(Replied { reply: None, .. }) => {}
+        Err(err) => tracing::debug!(peer = %caller.peer, %err, "a multiplexed call could not be answered"),
+    }
+}
+
+/// Writes replies, all that are there by one system call.
+async fn write_replies(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Buffer>) -> io::Result<()> {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        let mut replies = batch.drain(..);
+        let Some(mut all) = replies.next() else { continue };
+        replies.for_each(|reply| all.append(reply));
+        io.write_all_buf(&mut all.take()).await?;
+    }
+    io.shutdown().await
+}
+
+/// Kitex's frame of no call, which says that the connection is about to end.
+fn stop_frame() -> Result<Buffer> {
+    let mut header = Header::default();
+    header.strings.push(ttheader::CONNECTION_RESET, "1")?;
+    let mut body = Buffer::new();
+    body.put(&[0]);
+    let envelope = Envelope { name: b"none", kind: MessageKind::Reply, seq_id: 0 };
+    put(Layout::TtHeader { is_framed: false }, &header, Protocol::Binary, &envelope, body)
+}
+
+/// Who calls, and whom.
+struct Caller {
+    peer: Address,
+    host: Host,
+}
+
+/// What a call leaves to be done.
+struct Replied {
+    reply: Option<Buffer>,
+    /// Whether the connection goes on.
+    keep: bool,
+}
+
+impl Caller {
+    /// Runs the call that a message is. An error closes the connection without a word, as in Kitex.
+    async fn answer(&self, message: Message) -> Result<Replied> {
+        let (envelope, range) = message.envelope()?;
+        if !matches!(envelope.kind, MessageKind::Call | MessageKind::Oneway) {
+            return Err(Error::protocol(format!("a message of kind {:?} is no request", envelope.kind)));
+        }
+        let request = Request {
+            layout: message.layout,
+            protocol: message.protocol,
+            name: message.bytes.slice_ref(envelope.name),
+            seq_id: envelope.seq_id,
+        };
+        let service = message.header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
+        let route = match self.host.dispatch.find_message(service.as_deref(), &envelope.name_text()) {
+            Ok(route) => route,
+            Err((kind, text)) => return self.refuse(&request, kind, &text),
+        };
+        let method = self.host.dispatch.method(route);
+        if let Some(text) = not_pingpong(method) {
+            return request.except(ApplicationException::INTERNAL_ERROR, &text, self.reply_header()?).map(keep);
+        }
+        let context = context(method, &self.peer, &message.header);
+        let exchange = Exchange::Message { body: message.bytes.clone(), range, protocol: message.protocol };
+        let outcome = self.host.dispatch.call(route, context.clone(), exchange).await;
+        // The method says whether there is an answer, not the message.
+        if method.oneway {
+            return Ok(Replied { reply: None, keep: true });
+        }
+        let mut header = self.reply_header()?;
+        match outcome {
+            Ok(Answer::Message(body)) => {
+                for (key, value) in context.take_backward() {
+                    header.strings.push(&key, &value)?;
+                }
+                request.reply(body, header).map(keep)
+            }
+            Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
+            Err((Error::Decode(err), Failed::InFramework)) => {
+                self.refuse(&request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
+            }
+            Err((err, failed)) => request.fail(&err, failed, header).map(keep),
+        }
+    }
+
+    /// Refuses a message that could not be read: the caller is told, and the connection ends.
+    fn refuse(&self, request: &Request, kind: i32, text: &str) -> Result<Replied> {
+        let mut header = self.reply_header()?;
+        if header.strings.value(ttheader::CONNECTION_RESET).is_none() {
+            header.strings.push(ttheader::CONNECTION_RESET, "1")?;
+        }
+        let reply = request.except(kind, text, header)?;
+        Ok(Replied { reply: Some(reply), keep: false })
+    }
+
+    /// A header that says whether the connection is about to end.
+    fn reply_header(&self) -> Result<Header> {
+        let mut header = Header::default();
+        if self.host.shutdown.has_reached(Stopping::Draining) {
+            header.strings.push(ttheader::CONNECTION_RESET, "1")?;
+        }
+        Ok(header)
+    }
+}
+
+fn keep(reply: Buffer) -> Replied {
+    Replied { reply: Some(reply), keep: true }
+}
+
+/// What a reply takes from its request.
+struct Request {
+    layout: Layout,
+    protocol: Protocol,
+    name: Bytes,
+    seq_id: i32,
+}
+
+impl Request {
+    fn put(&self, kind: MessageKind, body: Buffer, mut header: Header) -> Result<Buffer> {
+        header.seq_id = self.seq_id;
+        if matches!(self.layout, Layout::TtHeader { .. }) {
+            header.ints.push(key::MSG_TYPE, kind_text(kind))?;
+        }
+        let envelope = Envelope { name: &self.name, kind, seq_id: self.seq_id };
+        put(self.layout, &header, self.protocol, &envelope, body)
+    }
+
+    fn reply(&self, body: Buffer, header: Header) -> Result<Buffer> {
+        self.put(MessageKind::Reply, body, header)
+    }
+
+    fn except(&self, kind: i32, text: &str, header: Header) -> Result<Buffer> {
+        let mut body = Buffer::new();
+        Encode::encode(&ApplicationException::new(kind, text), self.protocol, &mut body)?;
+        self.put(MessageKind::Exception, body, header)
+    }
+
+    /// Tells an error that no method declares.
+    fn fail(&self, err: &Error, failed: Failed, mut header: Header) -> Result<Buffer> {
+        let biz = err.biz().filter(|_| failed == Failed::InHandler && matches!(self.layout, Layout::TtHeader { .. }));
+        if let Some(biz) = biz {
+            // An empty result with the error beside it: Kitex's clients look for the latter first.
+            put_biz(&mut header, biz)?;
+            let mut body = Buffer::new();
+            body.put(&[0]);
+            return self.reply(body, header);
+        }
+        let text = match failed {
+            // Kitex's mark. Framed and Buffered carry no business error: a failure is better than Kitex's silent success.
+            Failed::InHandler => format!("biz error: {err}"),
+            Failed::InFramework => err.message(),
+        };
+        self.except(ApplicationException::INTERNAL_ERROR, &text, header)
+    }
+}
+
+fn put_biz(header: &mut Header, biz: &BizStatusError) -> Result<()> {
+    header.strings.push("biz-status", biz.code().to_string())?;
+    header.strings.push("biz-message", biz.message())?;
+    if !biz.extra().is_empty() {
+        let extra = serde_json::to_string(biz.extra()).map_err(|err| Error::protocol(err.to_string()))?;
+        header.strings.push("biz-extra", extra)?;
+    }
+    Ok(())
+}
+
+/// Kitex's words to a ping-pong call of a method that streams.
+fn not_pingpong(method: &Method) -> Option<String> {
+    let (service, name) = (method.service, method.name);
+    match method.mode {
+        Mode::PingPong => None,
+        Mode::Unary => Some(format!(
+            "biz error: {service}.{name} is a thrift streaming unary method, please call with Kitex StreamClient or remove the annotation streaming.mode"
+        )),
+        _ => Some(format!(
+            "biz error: {service}.{name} is a thrift streaming method, please call with Kitex StreamClient"
+        )),
+    }
+}
+
+/// Reads who calls, how long they wait, and their metainfo.
+fn context(method: &'static Method, peer: &Address, header: &Header) -> Context {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let caller = header.ints.value(key::FROM_SERVICE).map(text).filter(|caller| !caller.is_empty());
+    let timeout = header.ints.value(key::RPC_TIMEOUT).map(text).and_then(|millis| millis.parse().ok());
+    let timeout = timeout.filter(|millis| *millis > 0).map(Duration::from_millis);
+    let mut metainfo = Metainfo::default();
+    for (name, value) in header.strings.iter().filter(|(_, value)| !value.is_empty()) {
+        let name = String::from_utf8_lossy(name);
+        let (pairs, key) = if let Some(key) = name.strip_prefix("RPC_TRANSIT_") {
+            (&mut metainfo.transient, key)
+        } else if let Some(key) = name.strip_prefix("RPC_PERSIST_") {
+            (&mut metainfo.persistent, key)
+        } else {
+            continue;
+        };
+        if !key.is_empty() {
+            pairs.insert(key.to_owned(), text(value));
+        }
+    }
+    if let Some(token) = &header.acl_token {
+        metainfo.transient.insert("gdpr-token".to_owned(), text(token));
+    }
+    Context::of_message(method, peer.clone(), timeout, caller, metainfo)
+}
+
+fn lost(peer: &Address, err: &io::Error) -> Error {
+    Error::protocol(format!("the answer could not be written to {peer}: {err}"))
+}
