@@ -620,7 +620,7 @@ mod tests {
         }
         let (header, _) = parse(&frame(&[])).unwrap().unwrap();
         assert_eq!(header, Header { seq_id: 1, ..Header::default() });
-        assert!(header.ints.is_empty() && header.strings.is_empty());
+        assert_eq!((header.ints.iter().count(), header.strings.iter().count()), (0, 0));
         assert_eq!((header.ints.value(9), header.strings.value("k")), (None, None));
     }
 
@@ -711,7 +711,7 @@ mod tests {
         ] {
             assert!(err.to_string().ends_with(want), "{err}");
         }
-        assert!(header.ints.is_empty() && header.strings.is_empty());
+        assert_eq!((header.ints.iter().count(), header.strings.iter().count()), (0, 0));
 
         let mut buffer = Buffer::new();
         let token = Header { acl_token: Some(long.clone()), ..Header::default() };
