@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::codec::{DecodeError, EncodeError};
+use crate::codec::{ApplicationException, DecodeError, EncodeError};
 use crate::status::{BizStatusError, Code, Status};
 
 /// The result of everything that can fail here.
@@ -20,6 +20,8 @@ pub enum Error {
     Status(Box<Status>),
     /// The peer's business said no; or, returned by a handler, what its business says.
     Biz(Box<BizStatusError>),
+    /// The peer answered a ping-pong call with this; or, returned by a handler, the exception to answer with.
+    Application(Box<ApplicationException>),
     /// An error of the handler's own. It travels as code 13 with its text.
     Handler(Arc<dyn std::error::Error + Send + Sync>),
     /// The deadline passed here, before the peer answered.
@@ -231,6 +233,7 @@ impl Error {
         match self {
             Self::Status(status) => status.code(),
             Self::Biz(biz) => biz.status().map_or(Code::INTERNAL, Status::code),
+            Self::Application(exception) => Code(exception.kind),
             Self::DeadlineExceeded { .. } => Code::DEADLINE_EXCEEDED,
             Self::Cancelled(cancelled) => cancelled.code(),
             Self::Reset { code } => reset_code(*code),
@@ -246,7 +249,12 @@ impl Error {
     #[must_use]
     pub fn origin(&self) -> Origin {
         match self {
-            Self::Status(_) | Self::Biz(_) | Self::Reset { .. } | Self::Protocol(_) | Self::Decode(_) => Origin::Remote,
+            Self::Status(_)
+            | Self::Biz(_)
+            | Self::Application(_)
+            | Self::Reset { .. }
+            | Self::Protocol(_)
+            | Self::Decode(_) => Origin::Remote,
             Self::Cancelled(cancelled) => match &**cancelled {
                 Cancelled::ByPeer { .. } => Origin::Remote,
                 Cancelled::ConnectionLost { .. } => Origin::Network,
@@ -263,6 +271,7 @@ impl Error {
         match self {
             Self::Status(status) => status.message().to_owned(),
             Self::Biz(biz) => biz.message().to_owned(),
+            Self::Application(exception) => exception.to_string(),
             Self::Handler(err) => err.to_string(),
             Self::DeadlineExceeded { .. } => "context deadline exceeded".to_owned(),
             Self::Cancelled(cancelled) => cancelled.to_string(),
@@ -288,6 +297,8 @@ impl fmt::Display for Error {
         match self {
             Self::Status(status) => status.fmt(f),
             Self::Biz(biz) => biz.fmt(f),
+            // Kitex's words.
+            Self::Application(exception) => write!(f, "remote or network error[remote]: {exception}"),
             Self::Handler(err) => err.fmt(f),
             Self::DeadlineExceeded { during, after } => {
                 let code = Code::DEADLINE_EXCEEDED;
@@ -361,6 +372,12 @@ impl From<Status> for Error {
 impl From<BizStatusError> for Error {
     fn from(biz: BizStatusError) -> Self {
         Self::Biz(Box::new(biz))
+    }
+}
+
+impl From<ApplicationException> for Error {
+    fn from(exception: ApplicationException) -> Self {
+        Self::Application(Box::new(exception))
     }
 }
 

@@ -210,8 +210,10 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use thrill_macros::{Thrift, service};
 
-pub use client::{Call, ClientBuilder, Open, StreamCall, StreamClientBuilder, WithMetadata};
-pub use codec::{DecodeError, EncodeError, Message, Thrift, UnknownField, Value};
+pub use client::{
+    Call, ClientBuilder, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport, WithMetadata,
+};
+pub use codec::{ApplicationException, DecodeError, EncodeError, Message, Thrift, UnknownField, Value};
 pub use context::Context;
 pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage};
 pub use metadata::Metadata;

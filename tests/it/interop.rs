@@ -8,11 +8,8 @@ use thrill_tests::contract::{CounterServer, TestServiceServer};
 use thrill_tests::handler::Handler;
 use thrill_tests::peer::{PeerServer, kitex_peer};
 
-/// The groups that the server speaks.
-const SERVED: &str = "grpc,buffered,framed,ttheader,ttheaderframed,mux,multi";
-
-/// The groups that the client speaks.
-const CALLED: &str = "grpc";
+/// The groups that this build speaks.
+const GROUPS: &str = "grpc,buffered,framed,ttheader,ttheaderframed,mux,multi";
 
 async fn contract_server() -> Running {
     let handler = Arc::new(Handler::default());
@@ -26,7 +23,7 @@ async fn the_kitex_client_passes_its_cases_against_this_server() {
     let Some(peer) = kitex_peer("the Kitex client's cases against this server") else { return };
     let server = contract_server().await;
     let addr = server.local_address().to_string();
-    let client = tokio::process::Command::new(peer).args(["client", "-addr", &addr, "-run", SERVED]).output();
+    let client = tokio::process::Command::new(peer).args(["client", "-addr", &addr, "-run", GROUPS]).output();
     let output = client.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}{}", String::from_utf8_lossy(&output.stderr));
@@ -38,7 +35,7 @@ async fn the_kitex_client_passes_its_cases_against_this_server() {
 async fn this_client_passes_the_cases_against_the_kitex_server() {
     let Some(peer) = kitex_peer("this client's cases against the Kitex server") else { return };
     let server = PeerServer::start(&peer, &["server"]).await.unwrap();
-    assert_eq!(cases::run(&server.addr, CALLED).await, 0, "cases failed; see the output");
+    assert_eq!(cases::run(&server.addr, GROUPS).await, 0, "cases failed; see the output");
 }
 
 #[tokio::test(flavor = "multi_thread")]

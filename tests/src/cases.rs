@@ -1,6 +1,7 @@
 //! The cases that a client runs against a server of the echo contract: a mirror of the Kitex peer's own.
 
 pub mod grpc;
+pub mod pingpong;
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -49,7 +50,7 @@ impl Case {
 /// All cases, in the order they run.
 #[must_use]
 pub fn all() -> Vec<Case> {
-    grpc::CASES.to_vec()
+    [grpc::CASES, pingpong::CASES].concat()
 }
 
 /// Whether a case is among those asked for: names or groups, separated by commas; all where empty.

@@ -2,5 +2,6 @@
 
 pub mod cases;
 pub mod contract;
+pub mod h2peer;
 pub mod handler;
 pub mod peer;

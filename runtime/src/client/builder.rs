@@ -10,14 +10,50 @@ use http::header::HeaderValue;
 use http::uri::Authority;
 
 use super::FromChannel;
-use super::channel::{Channel, Shared, StreamChannel};
-use super::pool::Pool;
+use super::channel::{Channel, Messages, Shared, StreamChannel};
+use super::pool::{LongConnection, Pool, Use};
+use crate::codec::envelope::Protocol;
 use crate::context::lock;
 use crate::error::{Error, Result};
 use crate::net::Connect;
 use crate::net::tcp::TcpConnect;
 use crate::server::Keepalive;
 use crate::transport::http2::Config;
+use crate::transport::pingpong::message::Layout;
+use crate::wire::ttheader::Limits;
+
+/// How ping-pong calls travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transport {
+    /// The message alone. Kitex's `PurePayload`.
+    Buffered,
+    /// The message behind its length. Carries no metainfo and no business errors.
+    #[default]
+    Framed,
+    /// The message behind a TTHeader.
+    TtHeader,
+    /// The message behind a TTHeader and its length: what Kitex's client makes of `WithTransportProtocol(TTHeader)`.
+    TtHeaderFramed,
+    /// A stream of HTTP/2 for each call. Kitex's `transport.GRPC`.
+    Http2,
+}
+
+/// What messages are written in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// Thrift Binary.
+    #[default]
+    Binary,
+    /// Thrift Compact, for servers of Apache Thrift and Volo. Kitex does not know it.
+    Compact,
+}
+
+const DEFAULT_MESSAGES: Messages = Messages {
+    layout: Layout::Framed,
+    protocol: Protocol::Binary,
+    usage: Use::Long(LongConnection { max_idle_per_address: 1024, max_idle_timeout: Duration::from_secs(60) }),
+};
 
 /// What both kinds of clients can set.
 #[derive(Clone, Debug)]
@@ -30,6 +66,7 @@ struct Options {
     pool_size: usize,
     caller: Option<String>,
     http2: Config,
+    messages: Option<Messages>,
 }
 
 impl Options {
@@ -45,6 +82,7 @@ impl Options {
             pool_size: (cores * 3 / 2).max(1),
             caller: None,
             http2: Config::default(),
+            messages: None,
         }
     }
 
@@ -59,6 +97,16 @@ impl Options {
                 "service {service:?} has no address: call `host_ports` with at least one"
             )));
         }
+        if let Some(Messages { layout, usage: Use::Multiplexed(connections), .. }) = self.messages {
+            if connections == 0 {
+                return Err(Error::misuse("`multiplexed` is 0: a client needs at least one connection per address"));
+            }
+            if !matches!(layout, Layout::TtHeader { .. }) {
+                return Err(Error::misuse(
+                    "`multiplexed` needs a TTHeader, which tells the calls apart: set `transport` to `TtHeader` or `TtHeaderFramed`",
+                ));
+            }
+        }
         if self.pool_size == 0 {
             return Err(Error::misuse(
                 "`connection_pool_size` is 0: a client needs at least one connection per address",
@@ -70,8 +118,12 @@ impl Options {
             HeaderValue::from_str(&name)
                 .map_err(|_| Error::misuse(format!("`caller` {name:?} cannot travel in a header")))
         });
-        let pool =
-            Pool { service, connect: self.connect, http2: self.http2, size: self.pool_size, peers: Mutex::default() };
+        let limits = Limits { message: self.http2.max_message_size, ..Limits::default() };
+        let size = match self.messages {
+            Some(Messages { usage: Use::Multiplexed(connections), .. }) => connections,
+            _ => self.pool_size,
+        };
+        let pool = Pool { service, connect: self.connect, http2: self.http2, limits, size, peers: Mutex::default() };
         let addresses = self.addresses.iter().map(|address| pool.peer(address)).collect();
         debug_assert!(!lock(&pool.peers).is_empty());
         Ok(Arc::new(Shared {
@@ -82,6 +134,7 @@ impl Options {
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
             caller: caller.transpose()?,
+            messages: self.messages,
         }))
     }
 }
@@ -89,11 +142,6 @@ impl Options {
 /// The option methods of both builders.
 macro_rules! client_options {
     () => {
-        #[doc(hidden)]
-        pub fn new(service_name: impl Into<String>) -> Self {
-            Self { options: Options::new(service_name.into()), client: PhantomData }
-        }
-
         /// Sets the addresses of the service, each `host:port`. Calls go to them in turn.
         pub fn host_ports<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
             self.options.addresses = addresses.into_iter().map(Into::into).collect();
@@ -173,6 +221,11 @@ pub struct StreamClientBuilder<C> {
 impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
     client_options!();
 
+    #[doc(hidden)]
+    pub fn new(service_name: impl Into<String>) -> Self {
+        Self { options: Options::new(service_name.into()), client: PhantomData }
+    }
+
     /// Sets how long every stream may take unless its call says otherwise. Default: without limit.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
@@ -197,6 +250,61 @@ pub struct ClientBuilder<C> {
 
 impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
     client_options!();
+
+    #[doc(hidden)]
+    pub fn new(service_name: impl Into<String>) -> Self {
+        let options = Options { messages: Some(DEFAULT_MESSAGES), ..Options::new(service_name.into()) };
+        Self { options, client: PhantomData }
+    }
+
+    /// Sets how calls travel. Default [`Transport::Framed`], as Kitex's client.
+    pub fn transport(mut self, transport: Transport) -> Self {
+        let layout = match transport {
+            Transport::Buffered => Layout::Buffered,
+            Transport::Framed => Layout::Framed,
+            Transport::TtHeader => Layout::TtHeader { is_framed: false },
+            Transport::TtHeaderFramed => Layout::TtHeader { is_framed: true },
+            Transport::Http2 => {
+                self.options.messages = None;
+                return self;
+            }
+        };
+        self.options.messages = Some(Messages { layout, ..self.messages() });
+        self
+    }
+
+    /// Sets the payload protocol. Default [`Payload::Binary`], the only one that Kitex speaks. HTTP/2 carries no other.
+    pub fn payload(mut self, payload: Payload) -> Self {
+        let protocol = match payload {
+            Payload::Binary => Protocol::Binary,
+            Payload::Compact => Protocol::Compact,
+        };
+        self.options.messages = Some(Messages { protocol, ..self.messages() });
+        self
+    }
+
+    /// Makes a connection for each call, and closes it afterwards. Not for HTTP/2.
+    pub fn short_connection(mut self) -> Self {
+        self.options.messages = Some(Messages { usage: Use::Short, ..self.messages() });
+        self
+    }
+
+    /// Sets how many connections are kept that no call uses. This is the default. Not for HTTP/2.
+    pub fn long_connection(mut self, long: LongConnection) -> Self {
+        self.options.messages = Some(Messages { usage: Use::Long(long), ..self.messages() });
+        self
+    }
+
+    /// Makes many calls at a time on each of so many connections per address, which needs a TTHeader. Kitex's
+    /// `WithMuxConnection`.
+    pub fn multiplexed(mut self, connections: usize) -> Self {
+        self.options.messages = Some(Messages { usage: Use::Multiplexed(connections), ..self.messages() });
+        self
+    }
+
+    fn messages(&self) -> Messages {
+        self.options.messages.unwrap_or(DEFAULT_MESSAGES)
+    }
 
     /// Sets how long every call may take unless it says otherwise. Default: without limit.
     pub fn rpc_timeout(mut self, timeout: Duration) -> Self {

@@ -1,14 +1,17 @@
 //! A call before it is made: a value with options, awaited.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as Task, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use super::channel::Shared;
-use crate::codec::{Encode, Message, Reply, Success, Throws};
+use super::message;
+use crate::codec::{Buffer, Encode, Message, Reply, Success, Throws};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
@@ -36,6 +39,11 @@ pub(super) struct CallOptions {
 }
 
 impl CallOptions {
+    /// What was wrong with an option.
+    pub(super) fn check(&self) -> Result<()> {
+        self.mistake.clone().map_or(Ok(()), Err)
+    }
+
     /// When the call must be over: the earliest of what was said.
     pub(super) fn deadline(&self, default: Option<Duration>) -> Option<(Instant, Duration)> {
         let timeout = self.timeout.or(default.filter(|_| self.deadline.is_none()));
@@ -150,7 +158,7 @@ impl<S: Open> IntoFuture for StreamCall<S> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut halves = self.shared.open(self.method, self.options).await?;
+            let mut halves = self.shared.open(self.method, &self.options).await?;
             if let Some(request) = self.request {
                 halves.send.send(&*request)?;
                 halves.send.close();
@@ -223,17 +231,24 @@ impl<T: Success, E: Throws> Call<T, E> {
     }
 
     async fn run(self) -> Result<Answer<T, E>> {
-        let Halves { mut send, mut recv } = self.shared.open(self.method, self.options).await?;
+        if let Some(messages) = self.shared.messages {
+            let Self { shared, method, options, args, .. } = self;
+            let mut body = Buffer::new();
+            args.encode(messages.protocol, &mut body)?;
+            drop(args);
+            let answer = message::call(&shared, messages, method, &options, body).await?;
+            return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
+        }
+        let Halves { mut send, mut recv } = self.shared.open(self.method, &self.options).await?;
         send.send(&*self.args)?;
         send.close();
         if self.method.oneway {
             // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
             poll_fn(|task| send.poll_flush(task)).await?;
-            let reply = Reply(Ok(T::absent()?));
-            return Ok(Answer { reply, recv });
+            return Ok(Answer { reply: Reply(Ok(T::absent()?)), around: Around::Stream(recv) });
         }
         let reply = recv_reply(&mut *recv).await?;
-        Ok(Answer { reply, recv })
+        Ok(Answer { reply, around: Around::Stream(recv) })
     }
 }
 
@@ -256,19 +271,31 @@ async fn recv_reply<T: Success, E: Throws>(recv: &mut dyn RecvHalf) -> Result<Re
 
 struct Answer<T, E> {
     reply: Reply<T, E>,
-    recv: Box<dyn RecvHalf>,
+    around: Around,
+}
+
+/// Where what came beside the reply is.
+enum Around {
+    Stream(Box<dyn RecvHalf>),
+    Message(BTreeMap<String, String>),
 }
 
 impl<T: Success, E: Throws> Answer<T, E> {
-    fn into_result(mut self) -> Result<WithMetadata<T>, E> {
+    fn into_result(self) -> Result<WithMetadata<T>, E> {
         let message = self.reply.0?;
-        let trailer = self.recv.trailer().cloned().unwrap_or_default();
-        let mut task = std::task::Context::from_waker(std::task::Waker::noop());
-        let header = match self.recv.poll_header(&mut task) {
-            std::task::Poll::Ready(Ok(header)) => header.clone(),
-            _ => Metadata::new(),
-        };
-        Ok(WithMetadata { message, header, trailer })
+        Ok(match self.around {
+            Around::Message(backward) => {
+                WithMetadata { message, header: Metadata::new(), trailer: Metadata::new(), backward }
+            }
+            Around::Stream(mut recv) => {
+                let trailer = recv.trailer().cloned().unwrap_or_default();
+                let header = match recv.poll_header(&mut Task::from_waker(Waker::noop())) {
+                    Poll::Ready(Ok(header)) => header.clone(),
+                    _ => Metadata::new(),
+                };
+                WithMetadata { message, header, trailer, backward: BTreeMap::new() }
+            }
+        })
     }
 }
 
@@ -296,8 +323,10 @@ impl<T: Success, E: Throws> IntoFuture for Call<T, E> {
 pub struct WithMetadata<T> {
     /// The response.
     pub message: T,
-    /// The server's header metadata.
+    /// The server's header metadata. Streams have it.
     pub header: Metadata,
-    /// The server's trailer metadata.
+    /// The server's trailer metadata. Streams have it.
     pub trailer: Metadata,
+    /// The server's backward metainfo. Ping-pong calls over TTHeader have it.
+    pub backward: BTreeMap<String, String>,
 }

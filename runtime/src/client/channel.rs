@@ -9,7 +9,8 @@ use http::header::{HeaderName, HeaderValue};
 use http::uri::Authority;
 
 use super::call::{Call, CallOptions, Open, StreamCall};
-use super::pool::{Peer, Pool};
+use super::pool::{Peer, Pool, Use};
+use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Thrift, Throws};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
@@ -17,6 +18,7 @@ use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver};
 use crate::transport::Halves;
 use crate::transport::http2::client::{Open as OpenStream, Refused};
+use crate::transport::pingpong::message::Layout;
 
 /// How often a stream is opened anew on another connection, where one turned out to be closed; as Kitex.
 const ATTEMPTS: usize = 6;
@@ -31,6 +33,16 @@ pub(super) struct Shared {
     /// What calls are given unless they say otherwise.
     pub(super) timeout: Option<Duration>,
     pub(super) caller: Option<HeaderValue>,
+    /// How ping-pong calls travel; `None` over HTTP/2.
+    pub(super) messages: Option<Messages>,
+}
+
+/// How ping-pong calls travel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Messages {
+    pub(super) layout: Layout,
+    pub(super) protocol: Protocol,
+    pub(super) usage: Use,
 }
 
 impl fmt::Debug for Shared {
@@ -102,14 +114,52 @@ impl Channel {
     }
 }
 
+/// The addresses that a call tries.
+pub(super) struct Attempts<'a> {
+    shared: &'a Shared,
+    named: Option<Arc<Peer>>,
+    left: usize,
+    /// How many addresses may still be reachable: each is dialled in vain once.
+    reachable: usize,
+    pub(super) connect_timeout: Duration,
+    last: Option<Error>,
+}
+
+impl Attempts<'_> {
+    pub(super) fn next(&mut self) -> Option<Arc<Peer>> {
+        self.left = self.left.checked_sub(1).filter(|_| self.reachable > 0)?;
+        Some(Arc::clone(self.named.as_ref().unwrap_or_else(|| self.shared.next_address())))
+    }
+
+    /// No connection could be made.
+    pub(super) fn unreachable(&mut self, err: Error) {
+        self.reachable -= 1;
+        self.last = Some(err);
+    }
+
+    /// A connection did not take the call; another may, unless the call itself is at fault.
+    fn refused(&mut self, refused: Refused) -> Result<()> {
+        match refused {
+            Refused::Stream(err) => Err(err),
+            Refused::Connection(err) => {
+                self.last = Some(err);
+                Ok(())
+            }
+        }
+    }
+
+    /// Why none took the call.
+    pub(super) fn into_error(self) -> Error {
+        self.last.unwrap_or_else(|| Error::misuse("the client has no address"))
+    }
+}
+
 impl Shared {
     /// Opens a stream, within the call's deadline.
-    pub(super) async fn open(&self, method: &'static Method, options: CallOptions) -> Result<Halves> {
-        if let Some(err) = options.mistake {
-            return Err(err);
-        }
+    pub(super) async fn open(&self, method: &'static Method, options: &CallOptions) -> Result<Halves> {
+        options.check()?;
         let deadline = options.deadline(self.timeout);
-        let opening = self.open_anywhere(method, &options, deadline);
+        let opening = self.open_anywhere(method, options, deadline);
         let Some((at, after)) = deadline else { return opening.await };
         let late = |_| Err(Error::DeadlineExceeded { during: Stage::Connect, after });
         tokio::time::timeout_at(at.into(), opening).await.unwrap_or_else(late)
@@ -129,30 +179,25 @@ impl Shared {
             deadline,
             parent: options.context.as_ref(),
         };
-        let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
-        let named = options.host_port.as_deref().map(|address| self.pool.peer(address));
-        let instances = if named.is_some() { 1 } else { self.addresses.len() };
-        let mut unreachable = 0;
-        let mut last = None;
-        for _ in 0..ATTEMPTS {
-            let peer = named.as_ref().unwrap_or_else(|| self.next_address());
-            let err = match self.pool.connection(peer, connect_timeout).await {
+        let mut attempts = self.attempts(options);
+        while let Some(peer) = attempts.next() {
+            match self.pool.http2(&peer, attempts.connect_timeout).await {
                 Ok(connection) => match connection.open(&open) {
                     Ok(halves) => return Ok(halves),
-                    Err(Refused::Stream(err)) => return Err(err),
-                    Err(Refused::Connection(err)) => err,
+                    Err(refused) => attempts.refused(refused)?,
                 },
-                Err(err) => {
-                    unreachable += 1;
-                    err
-                }
-            };
-            last = Some(err);
-            if unreachable >= instances {
-                break;
+                Err(err) => attempts.unreachable(err),
             }
         }
-        Err(last.unwrap_or_else(|| Error::misuse("the client has no address")))
+        Err(attempts.into_error())
+    }
+
+    /// The addresses to try, one after another, until one takes the call.
+    pub(super) fn attempts<'a>(&'a self, options: &CallOptions) -> Attempts<'a> {
+        let named = options.host_port.as_deref().map(|address| self.pool.peer(address));
+        let instances = if named.is_some() { 1 } else { self.addresses.len() };
+        let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
+        Attempts { shared: self, named, left: ATTEMPTS, reachable: instances, connect_timeout, last: None }
     }
 
     fn next_address(&self) -> &Arc<Peer> {

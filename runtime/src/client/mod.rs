@@ -3,11 +3,13 @@
 mod builder;
 mod call;
 mod channel;
+mod message;
 mod pool;
 
-pub use builder::{ClientBuilder, StreamClientBuilder};
+pub use builder::{ClientBuilder, Payload, StreamClientBuilder, Transport};
 pub use call::{Call, Open, StreamCall, WithMetadata};
 pub use channel::{Channel, StreamChannel};
+pub use pool::LongConnection;
 
 /// A generated client, as its builder makes it.
 #[doc(hidden)]

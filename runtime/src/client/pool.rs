@@ -1,17 +1,45 @@
-//! The connections of a client: several per address, made when they are first needed, replaced when they die.
+//! The connections of a client: made when they are first needed, replaced when they die.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
 
 use crate::context::lock;
 use crate::error::{ConnectError, Error, Result};
-use crate::net::Connect;
+use crate::net::{BoxIo, Connect};
 use crate::transport::http2::Config;
 use crate::transport::http2::client::Connection;
+use crate::transport::pingpong::{client, mux};
+use crate::wire::ttheader::Limits;
+
+/// How many connections a ping-pong client keeps that no call uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongConnection {
+    /// The most that rest per address. Default 1,024; Kitex's is 10, and more callers at a time than that dial anew.
+    pub max_idle_per_address: usize,
+    /// How long one may rest. Default 1 minute, as Kitex.
+    pub max_idle_timeout: Duration,
+}
+
+impl Default for LongConnection {
+    fn default() -> Self {
+        Self { max_idle_per_address: 1024, max_idle_timeout: Duration::from_secs(60) }
+    }
+}
+
+/// How a ping-pong client uses connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// One for each call.
+    Short,
+    /// One call at a time, and then another.
+    Long(LongConnection),
+    /// Many calls at a time, on so many per address.
+    Multiplexed(usize),
+}
 
 /// Makes and keeps connections.
 #[derive(Debug)]
@@ -19,7 +47,8 @@ pub(super) struct Pool {
     pub(super) service: String,
     pub(super) connect: Arc<dyn Connect>,
     pub(super) http2: Config,
-    /// Connections per address.
+    pub(super) limits: Limits,
+    /// Shared connections per address.
     pub(super) size: usize,
     pub(super) peers: Mutex<HashMap<String, Arc<Peer>>>,
 }
@@ -27,26 +56,93 @@ pub(super) struct Pool {
 /// The connections to one address.
 #[derive(Debug)]
 pub(super) struct Peer {
-    address: String,
-    slots: Box<[Slot]>,
+    pub(super) address: String,
+    http2: Slots<Connection>,
+    mux: Slots<mux::Connection>,
+    resting: Mutex<Vec<Resting>>,
+    /// Whether a task looks after those that rest.
+    is_reaped: AtomicBool,
+}
+
+/// A connection that no call uses.
+struct Resting {
+    connection: client::Connection,
+    since: Instant,
+}
+
+impl std::fmt::Debug for Resting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resting").field("since", &self.since).finish_non_exhaustive()
+    }
+}
+
+/// Connections that many calls share, taken in turn.
+struct Slots<C> {
+    slots: Box<[Slot<C>]>,
     next: AtomicUsize,
 }
 
-#[derive(Default)]
-struct Slot {
-    connection: Mutex<Option<Connection>>,
+impl<C> std::fmt::Debug for Slots<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(&self.slots).finish()
+    }
+}
+
+struct Slot<C> {
+    connection: Mutex<Option<C>>,
     /// Held by whoever dials, so that calls that come meanwhile share the connection.
     dialling: tokio::sync::Mutex<()>,
 }
 
-impl std::fmt::Debug for Slot {
+impl<C> std::fmt::Debug for Slot<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("is_connected", &lock(&self.connection).is_some()).finish()
     }
 }
 
-impl Slot {
-    fn open(&self) -> Option<Connection> {
+/// A connection that many calls share.
+trait Shared: Clone {
+    fn is_open(&self) -> bool;
+}
+
+impl Shared for Connection {
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+}
+
+impl Shared for mux::Connection {
+    fn is_open(&self) -> bool {
+        Self::is_open(self)
+    }
+}
+
+impl<C: Shared> Slots<C> {
+    fn new(size: usize) -> Self {
+        let slot = |_| Slot { connection: Mutex::new(None), dialling: tokio::sync::Mutex::default() };
+        Self { slots: (0..size).map(slot).collect(), next: AtomicUsize::new(0) }
+    }
+
+    /// The next connection in turn; made where it is not there.
+    async fn take(&self, make: impl Future<Output = std::io::Result<C>>) -> std::io::Result<C> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        let slot = &self.slots[turn % self.slots.len()];
+        if let Some(connection) = slot.open() {
+            return Ok(connection);
+        }
+        let _dialling = slot.dialling.lock().await;
+        // Another call may have made it while this one waited.
+        if let Some(connection) = slot.open() {
+            return Ok(connection);
+        }
+        let connection = make.await?;
+        *lock(&slot.connection) = Some(connection.clone());
+        Ok(connection)
+    }
+}
+
+impl<C: Shared> Slot<C> {
+    fn open(&self) -> Option<C> {
         lock(&self.connection).as_ref().filter(|connection| connection.is_open()).cloned()
     }
 }
@@ -55,45 +151,107 @@ impl Pool {
     /// The connections to an address, made up where it is new.
     pub(super) fn peer(&self, address: &str) -> Arc<Peer> {
         let mut peers = lock(&self.peers);
-        if let Some(peer) = peers.get(address) {
-            return Arc::clone(peer);
-        }
-        let slots = (0..self.size).map(|_| Slot::default()).collect();
-        let peer = Arc::new(Peer { address: address.to_owned(), slots, next: AtomicUsize::new(0) });
-        peers.insert(address.to_owned(), Arc::clone(&peer));
-        peer
+        let new = || {
+            let (http2, mux) = (Slots::new(self.size), Slots::new(self.size));
+            Arc::new(Peer {
+                address: address.to_owned(),
+                http2,
+                mux,
+                resting: Mutex::default(),
+                is_reaped: AtomicBool::new(false),
+            })
+        };
+        Arc::clone(peers.entry(address.to_owned()).or_insert_with(new))
     }
 
-    /// The next connection to a peer, in turn; dialled where it is not there.
-    pub(super) async fn connection(&self, peer: &Peer, connect_timeout: Duration) -> Result<Connection> {
-        let turn = peer.next.fetch_add(1, Ordering::Relaxed);
-        let slot = &peer.slots[turn % peer.slots.len()];
-        if let Some(connection) = slot.open() {
+    /// The next HTTP/2 connection to a peer.
+    pub(super) async fn http2(&self, peer: &Peer, connect_timeout: Duration) -> Result<Connection> {
+        let make = async {
+            let io = self.connect.connect(&peer.address).await?;
+            Connection::handshake(io, &peer.address, self.http2.clone()).await
+        };
+        self.within(connect_timeout, &peer.address, peer.http2.take(make)).await
+    }
+
+    /// The next multiplexed connection to a peer.
+    pub(super) async fn mux(&self, peer: &Peer, connect_timeout: Duration) -> Result<mux::Connection> {
+        let make = async {
+            let io: BoxIo = self.connect.connect(&peer.address).await?;
+            Ok(mux::Connection::new(io, &peer.address, self.limits))
+        };
+        self.within(connect_timeout, &peer.address, peer.mux.take(make)).await
+    }
+
+    /// A connection to a peer for one call; one that rested where `long` has it so.
+    pub(super) async fn exclusive(
+        &self,
+        peer: &Peer,
+        long: Option<LongConnection>,
+        connect_timeout: Duration,
+    ) -> Result<client::Connection> {
+        if let Some(connection) = long.and_then(|long| peer.rested(long)) {
             return Ok(connection);
         }
-        let begin = Instant::now();
-        let failed = |source| {
-            let (service, address) = (self.service.clone(), peer.address.clone());
-            Error::Connect(Arc::new(ConnectError { service, address, after: begin.elapsed(), source }))
+        let dial = async {
+            let io = self.connect.connect(&peer.address).await?;
+            Ok(client::Connection::new(io, self.limits))
         };
-        match timeout(connect_timeout, self.dial(slot, &peer.address)).await {
-            Ok(connection) => connection.map_err(failed),
-            Err(_) => {
-                let text = format!("no connection within the option `connect_timeout` of {connect_timeout:?}");
-                Err(failed(std::io::Error::new(std::io::ErrorKind::TimedOut, text)))
+        self.within(connect_timeout, &peer.address, dial).await
+    }
+
+    async fn within<C>(
+        &self,
+        connect_timeout: Duration,
+        address: &str,
+        dial: impl Future<Output = std::io::Result<C>>,
+    ) -> Result<C> {
+        let begin = Instant::now();
+        let late = || {
+            let text = format!("no connection within the option `connect_timeout` of {connect_timeout:?}");
+            std::io::Error::new(std::io::ErrorKind::TimedOut, text)
+        };
+        let dialled = timeout(connect_timeout, dial).await.unwrap_or_else(|_| Err(late()));
+        dialled.map_err(|source| {
+            let (service, address) = (self.service.clone(), address.to_owned());
+            Error::Connect(Arc::new(ConnectError { service, address, after: begin.elapsed(), source }))
+        })
+    }
+}
+
+impl Peer {
+    /// The connection that rested last, and can still be used.
+    fn rested(&self, long: LongConnection) -> Option<client::Connection> {
+        let mut resting = lock(&self.resting);
+        while let Some(mut last) = resting.pop() {
+            if last.since.elapsed() < long.max_idle_timeout && last.connection.is_fresh() {
+                return Some(last.connection);
+            }
+        }
+        None
+    }
+
+    /// Lets a connection rest until the next call.
+    pub(super) fn rest(self: &Arc<Self>, connection: client::Connection, long: LongConnection) {
+        let mut resting = lock(&self.resting);
+        if resting.len() < long.max_idle_per_address {
+            resting.push(Resting { connection, since: Instant::now() });
+            if !self.is_reaped.load(Ordering::Relaxed) && !self.is_reaped.swap(true, Ordering::Relaxed) {
+                tokio::spawn(reap(Arc::downgrade(self), long.max_idle_timeout));
             }
         }
     }
+}
 
-    async fn dial(&self, slot: &Slot, address: &str) -> std::io::Result<Connection> {
-        let _dialling = slot.dialling.lock().await;
-        // Another call may have made it while this one waited.
-        if let Some(connection) = slot.open() {
-            return Ok(connection);
+/// Closes the connections that rest for too long, while there are any.
+async fn reap(peer: Weak<Peer>, idle: Duration) {
+    loop {
+        tokio::time::sleep(idle).await;
+        let Some(peer) = peer.upgrade() else { return };
+        let mut resting = lock(&peer.resting);
+        resting.retain(|it| it.since.elapsed() < idle);
+        if resting.is_empty() {
+            peer.is_reaped.store(false, Ordering::Relaxed);
+            return;
         }
-        let io = self.connect.connect(address).await?;
-        let connection = Connection::handshake(io, address, self.http2.clone()).await?;
-        *lock(&slot.connection) = Some(connection.clone());
-        Ok(connection)
     }
 }

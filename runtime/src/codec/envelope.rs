@@ -178,47 +178,46 @@ pub(crate) const COMPACT_VERSION: u8 = 1;
 
 /// An error that no method declares: what a message of the kind [`MessageKind::Exception`] carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ApplicationException {
+pub struct ApplicationException {
     /// What went wrong: one of the constants here, or any other number.
-    pub(crate) kind: i32,
+    pub kind: i32,
     /// The text. An empty one is shown as what the kind means.
-    pub(crate) message: String,
+    pub message: String,
 }
 
 impl ApplicationException {
     /// Nothing is known of the error.
-    pub(crate) const UNKNOWN: i32 = 0;
+    pub const UNKNOWN: i32 = 0;
     /// The service has no such method.
-    pub(crate) const UNKNOWN_METHOD: i32 = 1;
+    pub const UNKNOWN_METHOD: i32 = 1;
     /// The message is of a kind that should not be here.
-    pub(crate) const INVALID_MESSAGE_TYPE: i32 = 2;
+    pub const INVALID_MESSAGE_TYPE: i32 = 2;
     /// The reply names another method than the request.
-    pub(crate) const WRONG_METHOD_NAME: i32 = 3;
+    pub const WRONG_METHOD_NAME: i32 = 3;
     /// The reply has another sequence id than the request.
-    pub(crate) const BAD_SEQUENCE_ID: i32 = 4;
+    pub const BAD_SEQUENCE_ID: i32 = 4;
     /// The reply has neither a result nor an exception.
-    pub(crate) const MISSING_RESULT: i32 = 5;
+    pub const MISSING_RESULT: i32 = 5;
     /// The handler failed, or panicked.
-    pub(crate) const INTERNAL_ERROR: i32 = 6;
+    pub const INTERNAL_ERROR: i32 = 6;
     /// The bytes are not the message that the schema says.
-    pub(crate) const PROTOCOL_ERROR: i32 = 7;
+    pub const PROTOCOL_ERROR: i32 = 7;
     /// The payload was transformed in a way that is not known.
-    pub(crate) const INVALID_TRANSFORM: i32 = 8;
+    pub const INVALID_TRANSFORM: i32 = 8;
     /// The payload is in a protocol that is not known.
-    pub(crate) const INVALID_PROTOCOL: i32 = 9;
+    pub const INVALID_PROTOCOL: i32 = 9;
     /// The client is of a type that is not served.
-    pub(crate) const UNSUPPORTED_CLIENT_TYPE: i32 = 10;
+    pub const UNSUPPORTED_CLIENT_TYPE: i32 = 10;
     /// The arguments are not valid: pilota's addition.
-    #[allow(dead_code, reason = "the table is whole, as the peers' is")]
-    pub(crate) const VALIDATION_FAILED: i32 = 11;
+    pub const VALIDATION_FAILED: i32 = 11;
     /// No service has the name or the method: Kitex's addition.
-    pub(crate) const UNKNOWN_SERVICE: i32 = 20;
+    pub const UNKNOWN_SERVICE: i32 = 20;
     /// The request names no service: Kitex's addition, which it never sends.
-    #[allow(dead_code, reason = "the table is whole, as the peers' is")]
-    pub(crate) const NO_SERVICE_NAME: i32 = 21;
+    pub const NO_SERVICE_NAME: i32 = 21;
 
     /// An exception of a kind, with a text.
-    pub(crate) fn new(kind: i32, message: impl Into<String>) -> Self {
+    #[must_use]
+    pub fn new(kind: i32, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 }

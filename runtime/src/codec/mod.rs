@@ -27,6 +27,7 @@ mod value;
 use std::fmt;
 
 pub use buffer::{Buffer, LINK_MIN, Mark, Payload};
+pub use envelope::ApplicationException;
 pub use error::{DecodeError, EncodeError};
 pub use limits::MAX_DEPTH;
 pub(crate) use message::Encode;

@@ -45,12 +45,12 @@ fn connect(addr: &str) -> Result<Client> {
 }
 
 /// A request with this text.
-fn say(text: impl Into<String>) -> Request {
+pub(super) fn say(text: impl Into<String>) -> Request {
     Request { message: Some(text.into()) }
 }
 
 /// The text of a response that must have come.
-fn text(response: Option<Response>) -> Result<String, Error> {
+pub(super) fn text(response: Option<Response>) -> Result<String, Error> {
     let response = response.ok_or_else(|| Error::new("the stream ended before a response"))?;
     response.message.ok_or_else(|| Error::new("a response without a message"))
 }
@@ -140,7 +140,7 @@ async fn large(addr: String) -> Verdict {
 }
 
 /// A value of every type.
-fn value() -> Everything {
+pub(super) fn value() -> Everything {
     let map = |values: &[i16]| [("k".to_owned(), values.iter().copied().collect())].into();
     let two = vec![Inner { id: 1, label: None }, Inner { id: 2, label: Some("two".to_owned()) }];
     let single = Everything {
@@ -189,7 +189,7 @@ async fn status_text(addr: String) -> Verdict {
     want_error(echo_once(&connect(&addr)?, "!status 9 100% é\nline").await, "100% é\nline")
 }
 
-fn want_biz<T: std::fmt::Debug>(got: Result<T>, code: i32, message: &str) -> Verdict {
+pub(super) fn want_biz<T: std::fmt::Debug>(got: Result<T>, code: i32, message: &str) -> Verdict {
     match got {
         Err(Error::Biz(biz)) => {
             want("code", biz.code(), code)?;

@@ -101,6 +101,6 @@ fn stream_error(err: &h2::Error, peer: &str) -> Error {
     }
 }
 
-fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
+pub(super) fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
     Error::ConnectionLost(Arc::new(ConnectionLost { peer: peer.to_owned(), reason: reason.into(), draining: false }))
 }

@@ -14,7 +14,7 @@ use crate::wire::ttheader::{self, Header, Limits};
 
 /// What is around a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Layout {
+pub(crate) enum Layout {
     /// Nothing.
     Buffered,
     /// A length.
@@ -25,19 +25,19 @@ pub(super) enum Layout {
 
 /// A message that is there as a whole.
 #[derive(Debug)]
-pub(super) struct Message {
-    pub(super) layout: Layout,
+pub(crate) struct Message {
+    pub(crate) layout: Layout,
     /// Empty where the layout has none.
-    pub(super) header: Header,
-    pub(super) protocol: Protocol,
-    pub(super) bytes: Bytes,
+    pub(crate) header: Header,
+    pub(crate) protocol: Protocol,
+    pub(crate) bytes: Bytes,
     /// Envelope and struct, in `bytes`.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
 }
 
 impl Message {
     /// The envelope, and where the struct is in the message's bytes.
-    pub(super) fn envelope(&self) -> Result<(Envelope<'_>, Range<usize>)> {
+    pub(crate) fn envelope(&self) -> Result<(Envelope<'_>, Range<usize>)> {
         let bytes = self.bytes.get(self.range.clone()).unwrap_or_default();
         let (envelope, start) = Envelope::parse_whole(self.protocol, bytes)?;
         Ok((envelope, self.range.start + start..self.range.end))
@@ -46,7 +46,7 @@ impl Message {
 
 /// Finds the messages in the bytes of a connection.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     limits: Limits,
     /// How far a message without a length was looked through.
     delimiter: Option<Delimiter>,
@@ -55,13 +55,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self { limits, delimiter: None, mesh: None }
     }
 
     /// Takes the next message off `input`. `None`: it is not all there.
-    pub(super) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
+    pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
         match detect(input) {
+            // One mesh header stands before a message, and a message without a TTHeader follows it.
+            Detected::Mesh | Detected::TtHeader if self.mesh.is_some() => Err(unknown(input)),
             Detected::Undecided => Ok(None),
             Detected::TtHeader => self.next_ttheader(input),
             Detected::Framed(protocol) => self.next_framed(protocol, input),
@@ -70,12 +72,14 @@ impl Reader {
                 let Some((strings, len)) = ttheader::parse_mesh(input, &self.limits)? else { return Ok(None) };
                 let _ = input.split_to(len);
                 self.mesh = Some(Header { strings, ..Header::default() });
-                self.next(input)
+                match detect(input) {
+                    Detected::Undecided => Ok(None),
+                    Detected::Framed(protocol) => self.next_framed(protocol, input),
+                    Detected::Buffered(protocol) => self.next_buffered(protocol, 0, input),
+                    _ => Err(unknown(input)),
+                }
             }
-            Detected::Http2 | Detected::TtStream | Detected::Unknown => {
-                let seen = input.get(..input.len().min(8)).unwrap_or_default().escape_ascii();
-                Err(Error::protocol(format!("invalid payload: no Thrift message begins with \"{seen}\"")))
-            }
+            Detected::Http2 | Detected::TtStream | Detected::Unknown => Err(unknown(input)),
         }
     }
 
@@ -118,8 +122,13 @@ impl Reader {
     }
 }
 
+fn unknown(input: &[u8]) -> Error {
+    let seen = input.get(..input.len().min(8)).unwrap_or_default().escape_ascii();
+    Error::protocol(format!("invalid payload: no Thrift message begins with \"{seen}\""))
+}
+
 /// Puts a message together: what is around it, its envelope, and its struct.
-pub(super) fn put(
+pub(crate) fn put(
     layout: Layout,
     header: &Header,
     protocol: Protocol,
@@ -142,7 +151,7 @@ pub(super) fn put(
 }
 
 /// The kind as TTHeader writes it, in its value [`ttheader::key::MSG_TYPE`].
-pub(super) fn kind_text(kind: MessageKind) -> &'static str {
+pub(crate) fn kind_text(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::Call => "1",
         MessageKind::Reply => "2",

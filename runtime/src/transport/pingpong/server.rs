@@ -201,6 +201,9 @@ impl Caller {
         if !matches!(envelope.kind, MessageKind::Call | MessageKind::Oneway) {
             return Err(Error::protocol(format!("a message of kind {:?} is no request", envelope.kind)));
         }
+        if envelope.name.is_empty() {
+            return Err(Error::protocol("a request names no method"));
+        }
         let request = Request {
             layout: message.layout,
             protocol: message.protocol,
@@ -300,6 +303,9 @@ impl Request {
             let mut body = Buffer::new();
             body.put(&[0]);
             return self.reply(body, header);
+        }
+        if let (Error::Application(exception), Failed::InHandler) = (err, failed) {
+            return self.except(exception.kind, &format!("{exception} [biz error]"), header);
         }
         let text = match failed {
             // Kitex's mark. Framed and Buffered carry no business error: a failure is better than Kitex's silent success.

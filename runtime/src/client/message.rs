@@ -1,0 +1,258 @@
+//! A ping-pong call: one message there, one back.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use super::call::CallOptions;
+use super::channel::{Messages, Shared};
+use super::pool::{LongConnection, Peer, Use};
+use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
+use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
+use crate::error::{Cancelled, Error, Result, Stage};
+use crate::schema::Method;
+use crate::status::BizStatusError;
+use crate::transport::pingpong::message::{Layout, Message, kind_text, put};
+use crate::transport::pingpong::{client, mux};
+use crate::wire::ttheader::{self, Header, key};
+
+/// What answered a call.
+pub(super) struct Answer {
+    /// `None`: the method is oneway.
+    message: Option<(Message, Range<usize>)>,
+}
+
+/// Makes a call, within its deadline and as long as the call that it is part of.
+pub(super) async fn call(
+    shared: &Shared,
+    messages: Messages,
+    method: &'static Method,
+    options: &CallOptions,
+    body: Buffer,
+) -> Result<Answer> {
+    options.check()?;
+    let deadline = options.deadline(shared.timeout);
+    let mut stage = Stage::Connect;
+    let calling = call_anywhere(shared, messages, method, options, body, deadline, &mut stage);
+    let within = async {
+        let Some((at, _)) = deadline else { return Ok(calling.await) };
+        tokio::time::timeout_at(at.into(), calling).await
+    };
+    let called = match &options.context {
+        None => within.await,
+        Some(cx) => tokio::select! {
+            biased;
+            called = within => called,
+            cause = cx.cancelled() => return Err(cascade(&cause)),
+        },
+    };
+    called.unwrap_or_else(|_| {
+        let after = deadline.map(|(_, after)| after).unwrap_or_default();
+        Err(Error::DeadlineExceeded { during: stage, after })
+    })
+}
+
+fn cascade(cause: &Error) -> Error {
+    Error::Cancelled(Arc::new(Cancelled::Cascade { code: cause.code(), message: cause.message() }))
+}
+
+async fn call_anywhere(
+    shared: &Shared,
+    messages: Messages,
+    method: &'static Method,
+    options: &CallOptions,
+    body: Buffer,
+    deadline: Option<(Instant, Duration)>,
+    stage: &mut Stage,
+) -> Result<Answer> {
+    let seq_id = next_seq_id();
+    let header = header(shared, messages, method, options, deadline, seq_id)?;
+    let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
+    let envelope = Envelope { name: method.name.as_bytes(), kind, seq_id };
+    let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
+    let (taken, peer) = take(shared, messages.usage, options).await?;
+    *stage = Stage::Exchange;
+    let message = match taken {
+        Taken::Shared(connection) => connection.call(seq_id, request, method.oneway, &peer.address).await?,
+        Taken::Own(mut connection, long) => {
+            connection.send(request, &peer.address).await?;
+            if method.oneway {
+                // As Kitex: what would come on it now belongs to no one.
+                let closed = connection.close().await;
+                closed.map_err(|err| Error::protocol(format!("{} could not be told the end: {err}", peer.address)))?;
+                None
+            } else {
+                let message = connection.recv(&peer.address).await?;
+                let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
+                let is_reply = message
+                    .envelope()
+                    .is_ok_and(|(envelope, _)| envelope.kind == MessageKind::Reply && envelope.seq_id == seq_id);
+                if let (false, true, Some(long)) = (ends, is_reply, long) {
+                    peer.rest(connection, long);
+                }
+                Some(message)
+            }
+        }
+    };
+    match message {
+        None => Ok(Answer { message: None }),
+        Some(message) => check(message, method, seq_id),
+    }
+}
+
+/// A connection for a call.
+enum Taken {
+    Shared(mux::Connection),
+    /// It rests afterwards where that is allowed.
+    Own(client::Connection, Option<LongConnection>),
+}
+
+/// Takes a connection that can carry the call.
+async fn take(shared: &Shared, usage: Use, options: &CallOptions) -> Result<(Taken, Arc<Peer>)> {
+    let mut attempts = shared.attempts(options);
+    while let Some(peer) = attempts.next() {
+        let timeout = attempts.connect_timeout;
+        let taken = match usage {
+            Use::Multiplexed(_) => shared.pool.mux(&peer, timeout).await.map(Taken::Shared),
+            Use::Short => shared.pool.exclusive(&peer, None, timeout).await.map(|it| Taken::Own(it, None)),
+            Use::Long(long) => {
+                shared.pool.exclusive(&peer, Some(long), timeout).await.map(|it| Taken::Own(it, Some(long)))
+            }
+        };
+        match taken {
+            Ok(taken) => return Ok((taken, peer)),
+            Err(err) => attempts.unreachable(err),
+        }
+    }
+    Err(attempts.into_error())
+}
+
+/// Kitex's rule: one counter for the process, and no 0, which is no call's.
+fn next_seq_id() -> i32 {
+    static LAST: AtomicI32 = AtomicI32::new(0);
+    loop {
+        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if id != 0 {
+            return id;
+        }
+    }
+}
+
+/// What TTHeader says of the call; empty for the layouts without one.
+fn header(
+    shared: &Shared,
+    messages: Messages,
+    method: &'static Method,
+    options: &CallOptions,
+    deadline: Option<(Instant, Duration)>,
+    seq_id: i32,
+) -> Result<Header> {
+    let Layout::TtHeader { is_framed } = messages.layout else { return Ok(Header::default()) };
+    let mut header = Header { seq_id, ..Header::default() };
+    if matches!(messages.usage, Use::Multiplexed(_)) {
+        header.flags = ttheader::OUT_OF_ORDER;
+    }
+    if messages.protocol == Protocol::Compact {
+        header.protocol_id = ttheader::ProtocolId::Compact;
+    }
+    let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
+    let caller = shared.caller.as_ref().map_or(&b""[..], |caller| caller.as_bytes());
+    let from = options.context.as_ref().map_or("", crate::Context::method);
+    header.ints.push(key::TRANSPORT_TYPE, if is_framed { "framed" } else { "unframed" })?;
+    header.ints.push(key::FROM_SERVICE, caller)?;
+    header.ints.push(key::TO_SERVICE, &shared.pool.service)?;
+    header.ints.push(key::TO_METHOD, method.name)?;
+    header.ints.push(key::FROM_METHOD, from)?;
+    header.ints.push(key::MSG_TYPE, kind_text(kind))?;
+    if let Some((at, _)) = deadline {
+        let left = at.saturating_duration_since(Instant::now()).as_millis().max(1);
+        header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
+    }
+    header.strings.push(ttheader::SERVICE, method.service)?;
+    for (prefix, pairs) in
+        [("RPC_TRANSIT_", &options.metainfo.transient), ("RPC_PERSIST_", &options.metainfo.persistent)]
+    {
+        for (key, value) in pairs.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
+            if key == ACL_TOKEN && prefix == "RPC_TRANSIT_" {
+                header.acl_token = Some(value.clone().into_bytes());
+            } else {
+                header.strings.push_prefixed(prefix, key, value)?;
+            }
+        }
+    }
+    Ok(header)
+}
+
+/// The transient metainfo that travels as the ACL token.
+const ACL_TOKEN: &str = "gdpr-token";
+
+/// Looks whether a message answers the call, and how.
+fn check(message: Message, method: &Method, seq_id: i32) -> Result<Answer> {
+    if let Some(biz) = biz(&message.header) {
+        return Err(biz.into());
+    }
+    let (envelope, range) = message.envelope()?;
+    match envelope.kind {
+        MessageKind::Reply => {}
+        // Proxies send exceptions with any name and id.
+        MessageKind::Exception => {
+            let exception: ApplicationException = decode(&message, range)?;
+            return Err(exception.into());
+        }
+        kind => return Err(Error::protocol(format!("client side, invalid message type {}", kind as u8))),
+    }
+    // Kitex's texts and numbers.
+    if envelope.seq_id != seq_id {
+        let (name, got) = (method.name, envelope.seq_id);
+        let text = format!("method[{name}] out of order sequence response, expect[{seq_id}], receive[{got}]");
+        return Err(ApplicationException::new(ApplicationException::BAD_SEQUENCE_ID, text).into());
+    }
+    if envelope.name != method.name.as_bytes() {
+        let text = format!("wrong method name, expect={}, actual={}", method.name, envelope.name_text());
+        return Err(ApplicationException::new(ApplicationException::WRONG_METHOD_NAME, text).into());
+    }
+    Ok(Answer { message: Some((message, range)) })
+}
+
+/// The business error beside a reply; a malformed one is none, as in Kitex.
+fn biz(header: &Header) -> Option<BizStatusError> {
+    let text = |name: &str| header.strings.value(name).map(String::from_utf8_lossy);
+    let code = text("biz-status")?.parse().ok().filter(|code| *code != 0)?;
+    let extra = text("biz-extra").map_or(Ok(BTreeMap::new()), |extra| serde_json::from_str(&extra)).ok()?;
+    Some(BizStatusError::new(code, text("biz-message").unwrap_or_default()).with_all_extra(extra))
+}
+
+fn decode<T: Thrift>(message: &Message, range: Range<usize>) -> Result<T> {
+    Ok(match message.protocol {
+        Protocol::Binary => T::decode(&mut binary::Reader::over(&message.bytes, range))?,
+        Protocol::Compact => T::decode(&mut compact::Reader::over(&message.bytes, range))?,
+    })
+}
+
+impl Answer {
+    /// Reads the result wrapper.
+    pub(super) fn decode<T: Success, E: Throws>(&self) -> Result<Reply<T, E>> {
+        let Some((message, range)) = &self.message else { return Ok(Reply(Ok(T::absent()?))) };
+        let range = range.clone();
+        Ok(match message.protocol {
+            Protocol::Binary => Reply::decode(&mut binary::Reader::over(&message.bytes, range))?,
+            Protocol::Compact => Reply::decode(&mut compact::Reader::over(&message.bytes, range))?,
+        })
+    }
+
+    /// What the server sent back beside the reply: Kitex's keys are bare, Volo's have a prefix.
+    pub(super) fn backward(&self) -> BTreeMap<String, String> {
+        const RESERVED: [&str; 6] =
+            ["biz-status", "biz-message", "biz-extra", ttheader::CONNECTION_RESET, "rip", "crc32c"];
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let strings = self.message.iter().flat_map(|(message, _)| message.header.strings.iter());
+        let pairs = strings
+            .map(|(name, value)| (text(name), text(value)))
+            .filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+        pairs
+            .map(|(name, value)| (name.strip_prefix("RPC_BACKWARD_").map_or(name.clone(), str::to_owned), value))
+            .collect()
+    }
+}

@@ -1,0 +1,134 @@
+//! A client's multiplexed connection: many calls at a time, told apart by TTHeader's sequence id.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot};
+
+use super::message::{Message, Reader};
+use crate::codec::Buffer;
+use crate::context::lock;
+use crate::error::{Error, Result};
+use crate::net::BoxIo;
+use crate::transport::http2::connection_lost;
+use crate::wire::ttheader::{CONNECTION_RESET, Limits};
+
+/// A connection; clones share it. It ends with the last of them.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    requests: mpsc::UnboundedSender<Buffer>,
+    calls: Arc<Calls>,
+}
+
+/// The calls that wait for an answer.
+#[derive(Default)]
+struct Calls {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    answers: HashMap<i32, oneshot::Sender<Message>>,
+    /// Why no more calls are taken. Those that wait may still be answered.
+    closed: Option<Error>,
+}
+
+/// A call that waits; given up by dropping it.
+struct Ticket<'a> {
+    calls: &'a Calls,
+    seq_id: i32,
+}
+
+impl Drop for Ticket<'_> {
+    /// An answer that comes later belongs to no one.
+    fn drop(&mut self) {
+        lock(&self.calls.waiting).answers.remove(&self.seq_id);
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(io: BoxIo, peer: &str, limits: Limits) -> Self {
+        let (read, write) = tokio::io::split(io);
+        let (requests, queue) = mpsc::unbounded_channel();
+        let calls = Arc::new(Calls::default());
+        tokio::spawn(write_requests(write, queue));
+        tokio::spawn(read_answers(read, Arc::clone(&calls), peer.to_owned(), limits));
+        Self { requests, calls }
+    }
+
+    /// Whether calls may still be made on it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.requests.is_closed() && lock(&self.calls.waiting).closed.is_none()
+    }
+
+    /// Sends a request, and waits for its answer where it gets one.
+    pub(crate) async fn call(&self, seq_id: i32, request: Buffer, oneway: bool, peer: &str) -> Result<Option<Message>> {
+        let lost = || connection_lost(peer, "it ended before the answer");
+        let (answer, ticket) = if oneway { (None, None) } else { self.wait(seq_id)? };
+        self.requests.send(request).map_err(|_| lost())?;
+        let Some(answer) = answer else { return Ok(None) };
+        let message = answer.await.map_err(|_| lock(&self.calls.waiting).closed.clone().unwrap_or_else(lost))?;
+        drop(ticket);
+        Ok(Some(message))
+    }
+
+    fn wait(&self, seq_id: i32) -> Result<(Option<oneshot::Receiver<Message>>, Option<Ticket<'_>>)> {
+        let (send, answer) = oneshot::channel();
+        let mut waiting = lock(&self.calls.waiting);
+        if let Some(err) = &waiting.closed {
+            return Err(err.clone());
+        }
+        waiting.answers.insert(seq_id, send);
+        Ok((Some(answer), Some(Ticket { calls: &self.calls, seq_id })))
+    }
+}
+
+/// Writes requests, all that are there by one system call.
+async fn write_requests(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Buffer>) -> std::io::Result<()> {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        let mut requests = batch.drain(..);
+        let Some(mut all) = requests.next() else { continue };
+        requests.for_each(|request| all.append(request));
+        io.write_all_buf(&mut all.take()).await?;
+    }
+    io.shutdown().await
+}
+
+/// Hands each answer to the call that waits for it.
+async fn read_answers(mut io: ReadHalf<BoxIo>, calls: Arc<Calls>, peer: String, limits: Limits) {
+    let (mut input, mut reader) = (BytesMut::new(), Reader::new(limits));
+    let end = loop {
+        match reader.next(&mut input) {
+            Ok(Some(message)) => {
+                let mut waiting = lock(&calls.waiting);
+                if message.header.strings.value(CONNECTION_RESET).is_some() {
+                    // The server is about to end: no more calls here. Those that wait are still answered.
+                    waiting.closed.get_or_insert_with(|| connection_lost(&peer, "the server is about to close it"));
+                }
+                // 0 is no call's: Kitex's servers say with it that they stop.
+                if let Some(answer) = waiting.answers.remove(&message.header.seq_id) {
+                    // Where the call was given up meanwhile, its answer is too.
+                    let _ = answer.send(message);
+                }
+                continue;
+            }
+            Ok(None) => {}
+            Err(err) => break err,
+        }
+        input.reserve(READ);
+        match io.read_buf(&mut input).await {
+            Ok(0) => break connection_lost(&peer, "the server closed it"),
+            Ok(_) => {}
+            Err(err) => break connection_lost(&peer, err.to_string()),
+        }
+    };
+    let mut waiting = lock(&calls.waiting);
+    waiting.closed.get_or_insert(end);
+    waiting.answers.clear();
+}
+
+/// How much room a read has at least.
+const READ: usize = 16 << 10;
