@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use load::{Args, Ask, Error, Mode, Scenario, Window, Worker, drive, stopped};
-use thrill::{BidiStream, ByteString, Receiver, Sender, Server, Thrift};
+use thrill::{BidiStream, ByteString, Receiver, Sender, Server, Thrift, Transport};
 
 #[derive(Thrift, Clone, Debug, Default)]
 struct Request {
@@ -29,6 +29,8 @@ trait TestService {
     async fn echo_server(&self, request: Request, responses: Sender<Response>) -> thrill::Result<()>;
 
     #[streaming(mode = "unary")]
+    async fn echo_unary(&self, request: Request) -> thrill::Result<Response>;
+
     async fn echo_ping_pong(&self, request: Request) -> thrill::Result<Response>;
 }
 
@@ -59,6 +61,10 @@ impl TestService for Handler {
         Ok(())
     }
 
+    async fn echo_unary(&self, request: Request) -> thrill::Result<Response> {
+        Ok(Response { message: request.message })
+    }
+
     async fn echo_ping_pong(&self, request: Request) -> thrill::Result<Response> {
         Ok(Response { message: request.message })
     }
@@ -71,11 +77,31 @@ fn main() -> Result<(), Error> {
         let server = Server::new().add(TestServiceServer::new(Handler)).max_concurrent_streams(4096);
         return Ok(runtime.block_on(server.serve(&args.addr))?);
     }
-    let client = TestServiceStreamClient::builder("perf")
-        .host_ports([args.addr.as_str()])
-        .connection_pool_size(args.conns)
-        .build()?;
-    drive(&runtime, "thrill", args, args.conns, move |_, worker| work(args, client.clone(), worker))
+    let messages = TestServiceClient::builder("perf").host_ports([args.addr.as_str()]);
+    let (peer, messages) = match args.proto.as_str() {
+        "" | "grpc" => {
+            let streams = TestServiceStreamClient::builder("perf").host_ports([args.addr.as_str()]);
+            let client = streams.connection_pool_size(args.conns).build()?;
+            drive(&runtime, "thrill", args, args.conns, move |_, worker| work(args, client.clone(), worker));
+        }
+        "framed" => ("thrill-framed", messages),
+        "ttheader" => ("thrill-ttheader", messages.transport(Transport::TtHeaderFramed)),
+        "ttheader-mux" => {
+            ("thrill-ttheader-mux", messages.transport(Transport::TtHeaderFramed).multiplexed(args.conns))
+        }
+        other => return Err(format!("unknown protocol {other}").into()),
+    };
+    let conns = if args.proto.ends_with("mux") { args.conns } else { args.streams };
+    let client = messages.build()?;
+    drive(&runtime, peer, args, conns, move |_, worker| call(args, client.clone(), worker))
+}
+
+async fn call(args: &Args, client: TestServiceClient, worker: Arc<Worker>) -> Result<(), Error> {
+    let message = Request { message: Some("x".repeat(args.size).into()) };
+    let start = Instant::now();
+    check(args, Some(&client.echo_ping_pong(message).await?))?;
+    worker.round_trip(start);
+    Ok(())
 }
 
 async fn work(args: &Args, client: TestServiceStreamClient, worker: Arc<Worker>) -> Result<(), Error> {
@@ -83,7 +109,7 @@ async fn work(args: &Args, client: TestServiceStreamClient, worker: Arc<Worker>)
     match args.scenario {
         Scenario::Pingpong => {
             let start = Instant::now();
-            check(args, Some(&client.echo_ping_pong(message).await?))?;
+            check(args, Some(&client.echo_unary(message).await?))?;
             worker.round_trip(start);
         }
         Scenario::BidiPingpong => {
