@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use async_trait::async_trait;
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, ToSocketAddrs, lookup_host};
 
 use super::{Address, BoxIo, Connect, Listen};
 
@@ -34,7 +34,14 @@ impl TcpListen {
     /// # Errors
     /// An address that is taken, or that is not this machine's.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::from_listener(TcpListener::bind(address).await?)
+        let mut last = None;
+        for address in lookup_host(address).await? {
+            match listen(address) {
+                Ok(listener) => return Self::from_listener(listener),
+                Err(err) => last = Some(err),
+            }
+        }
+        Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the address names no host")))
     }
 
     /// Takes over a listener that is bound already.
@@ -45,6 +52,19 @@ impl TcpListen {
         let local = listener.local_addr()?;
         Ok(Self { listener, local })
     }
+}
+
+/// How many connections may wait to be accepted. With the usual 128, a burst of clients overflows it, and each that does
+/// waits a second for the kernel to try again; the system's own limit is below this where it wants to be.
+const BACKLOG: u32 = 4096;
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A server that restarts does not wait for its last connections to be forgotten.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 #[async_trait]

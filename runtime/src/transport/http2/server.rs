@@ -38,14 +38,20 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         .max_header_list_size(config.max_header_list_size)
         .max_concurrent_streams(config.max_concurrent_streams)
         .max_send_buffer_size(config.send_buffer)
+        .max_pending_accept_reset_streams(PENDING_RESETS)
         .data_frame_budget(config.data_frame_budget())
         .handshake(Gather::server(io, Arc::clone(&pulse), ahead));
     let name = peer.to_string();
-    let connection = match tokio::time::timeout(config.partial_timeout, handshake).await {
+    let mut shutdown = host.shutdown.clone();
+    let handshake = tokio::select! {
+        handshake = tokio::time::timeout(config.partial_timeout, handshake) => handshake,
+        // There is no stream yet that could be drained.
+        () = shutdown.reached(Stopping::Draining) => return Ok(()),
+    };
+    let connection = match handshake {
         Ok(connection) => connection.map_err(|err| stream_error(&err, &name))?,
         Err(_) => return Err(unfinished(&name, config.partial_timeout)),
     };
-    let mut shutdown = host.shutdown.clone();
     let mut connection = Connection {
         h2: connection,
         streams: Streams::new(Lane::new(pulse, name)),
@@ -195,6 +201,10 @@ impl Connection {
         Ok((route, head.timeout))
     }
 }
+
+/// How many streams may be opened and reset before they are looked at. The h2 crate's 20 is less than what honest clients
+/// with short deadlines do to a server that was stalled for a moment; a flood is still a flood beyond this.
+const PENDING_RESETS: usize = 200;
 
 fn unfinished(peer: &str, timeout: Duration) -> Error {
     connection_lost(

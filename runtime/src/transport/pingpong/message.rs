@@ -49,7 +49,7 @@ impl Message {
 pub(crate) struct Reader {
     limits: Limits,
     /// How far a message without a length was looked through.
-    delimiter: Option<Delimiter>,
+    delimiter: Option<Box<Delimiter>>,
     /// What a mesh header said of the message behind it.
     mesh: Option<Header>,
 }
@@ -112,7 +112,7 @@ impl Reader {
     /// A message that begins at `start` and says nothing of its length.
     fn next_buffered(&mut self, protocol: Protocol, start: usize, input: &mut BytesMut) -> Result<Option<Message>> {
         let limit = self.limits.message;
-        let delimiter = self.delimiter.get_or_insert_with(|| Delimiter::message(protocol, limit));
+        let delimiter = self.delimiter.get_or_insert_with(|| Box::new(Delimiter::message(protocol, limit)));
         let Some(len) = delimiter.advance(input.get(start..).unwrap_or_default())? else { return Ok(None) };
         self.delimiter = None;
         let bytes = input.split_to(start + len).freeze();
