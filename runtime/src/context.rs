@@ -40,14 +40,26 @@ struct Inner {
     extensions: Mutex<http::Extensions>,
 }
 
-/// The metadata of the answer.
+/// What an answer says besides its messages.
 #[derive(Debug, Default)]
 struct Response {
-    header: Metadata,
     header_sent: bool,
-    backward: BTreeMap<String, String>,
-    trailer: Metadata,
     trailer_sent: bool,
+    /// Most handlers say nothing.
+    said: Option<Box<Said>>,
+}
+
+#[derive(Debug, Default)]
+struct Said {
+    header: Metadata,
+    trailer: Metadata,
+    backward: BTreeMap<String, String>,
+}
+
+impl Response {
+    fn said(&mut self) -> &mut Said {
+        self.said.get_or_insert_default()
+    }
 }
 
 /// The transport's hand for [`Context::send_header`].
@@ -186,9 +198,9 @@ impl Context {
     fn header(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
         let mut response = self.response();
         if response.header_sent {
-            return Err(Error::misuse("the headers are sent already: set them before the first message"));
+            return Err(headers_sent());
         }
-        set(&mut response.header)
+        set(&mut response.said().header)
     }
 
     /// Sends the response headers now, before any message.
@@ -196,7 +208,9 @@ impl Context {
     /// # Errors
     /// Headers that are sent already.
     pub fn send_header(&self) -> Result<()> {
-        self.header(|_| Ok(()))?;
+        if self.response().header_sent {
+            return Err(headers_sent());
+        }
         self.seal_header();
         if let Some(sender) = self.inner.sender.get().and_then(Weak::upgrade) {
             sender.send_header();
@@ -228,17 +242,17 @@ impl Context {
         if response.trailer_sent {
             return Err(Error::misuse("the call has ended: set trailers before the handler returns"));
         }
-        set(&mut response.trailer)
+        set(&mut response.said().trailer)
     }
 
     /// Sends a metainfo value back to the caller, with the answer of a ping-pong call over TTHeader. Other transports have no
     /// way back, in Kitex either; use header and trailer metadata on a stream.
     pub fn send_backward(&self, key: impl Into<String>, value: impl Into<String>) {
-        self.response().backward.insert(key.into(), value.into());
+        self.response().said().backward.insert(key.into(), value.into());
     }
 
     pub(crate) fn take_backward(&self) -> BTreeMap<String, String> {
-        std::mem::take(&mut self.response().backward)
+        self.response().said.as_mut().map(|said| std::mem::take(&mut said.backward)).unwrap_or_default()
     }
 
     /// Waits until the call is cancelled and tells why: the caller cancelled or went away, the deadline passed, the server
@@ -295,12 +309,12 @@ impl Context {
     pub(crate) fn take_header(&self) -> Metadata {
         let mut response = self.response();
         response.header_sent = true;
-        std::mem::take(&mut response.header)
+        response.said.as_mut().map(|said| std::mem::take(&mut said.header)).unwrap_or_default()
     }
 
     /// Whether the handler set a header that no one has taken.
     pub(crate) fn has_header(&self) -> bool {
-        !self.response().header.raw().is_empty()
+        self.response().said.as_ref().is_some_and(|said| !said.header.raw().is_empty())
     }
 
     /// Takes the trailer metadata: from now on trailers count as sent.
@@ -308,7 +322,7 @@ impl Context {
         let mut response = self.response();
         response.header_sent = true;
         response.trailer_sent = true;
-        std::mem::take(&mut response.trailer)
+        response.said.as_mut().map(|said| std::mem::take(&mut said.trailer)).unwrap_or_default()
     }
 
     fn response(&self) -> MutexGuard<'_, Response> {
@@ -376,6 +390,10 @@ impl Cancellation {
             child.cancel(&Error::Cancelled(Arc::new(Cancelled::Cascade { code, message })));
         }
     }
+}
+
+fn headers_sent() -> Error {
+    Error::misuse("the headers are sent already: set them before the first message")
 }
 
 /// Locks what no panic can leave half-done.

@@ -152,6 +152,44 @@
 //! - The server ends a call when the handler returns. A cancelled call's handler runs on: its `recv` and `send` fail, and
 //!   [`Context::cancelled`] tells why. A panic is that call's error, and no other's.
 //!
+//! # Ping-pong
+//!
+//! Methods without `#[streaming]` are called by the other generated client, over what [`ClientBuilder::transport`] says; the
+//! server answers every transport on its one port.
+//!
+//! ```
+//! # use thrill::{Error, Result, Server, Thrift, Transport};
+//! #[derive(Thrift, Debug)]
+//! #[thrift(exception)]
+//! pub struct NotFound {
+//!     #[thrift(id = 1, required)]
+//!     what: String,
+//! }
+//!
+//! #[thrill::service]
+//! pub trait Shop {
+//!     #[throws(1 => NotFound)]
+//!     async fn price(&self, item: String) -> Result<i64, PriceError>;
+//! }
+//!
+//! struct Corner;
+//!
+//! impl Shop for Corner {
+//!     async fn price(&self, item: String) -> Result<i64, PriceError> {
+//!         if item == "tea" { Ok(4) } else { Err(NotFound { what: item }.into()) }
+//!     }
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<()> {
+//! let server = Server::new().add(ShopServer::new(Corner)).bind("127.0.0.1:0").await?.spawn();
+//! let addr = server.local_address().to_string();
+//! let client = ShopClient::builder("shop").host_ports([addr]).transport(Transport::TtHeaderFramed).build()?;
+//! assert!(matches!(client.price("tea".into()).await, Ok(4)));
+//! assert!(matches!(client.price("coal".into()).await, Err(PriceError::NotFound(it)) if it.what == "coal"));
+//! server.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
 //! # Errors
 //!
 //! [`Error`] tells by its variant, and by [`Error::origin`], who caused it: this side's user, the peer, or the network between.
@@ -168,6 +206,10 @@
 //! | `context.WithTimeout`, `context.WithDeadline` before a stream | `.timeout(…)`, `.deadline(…)` on the call |
 //! | the handler's `ctx` passed to a call | `.context(cx)` on the call |
 //! | `WithClientBasicInfo` | `.caller(…)` on the builder |
+//! | `client.WithTransportProtocol` | [`ClientBuilder::transport`]: [`Transport`] |
+//! | `client.WithRPCTimeout`, `callopt.WithRPCTimeout` | [`ClientBuilder::rpc_timeout`], `.timeout(…)` on the call |
+//! | `WithShortConnection`, `WithLongConnection`, `WithMuxConnection` | `.short_connection()`, `.long_connection(…)`, `.multiplexed(…)` |
+//! | `metainfo.SendBackwardValue`, `RecvBackwardValue` | [`Context::send_backward`], [`WithMetadata::backward`] |
 //! | `WithGRPCConnPoolSize` | `.connection_pool_size(…)` |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)` |
 //! | `WithGRPCMaxHeaderListSize`, `WithGRPCMaxConcurrentStreams` | `.max_header_list_size(…)`, `.max_concurrent_streams(…)` |
@@ -184,7 +226,7 @@
 //!
 //! Each has a default and an option: a message 16 MiB (Kitex has no limit: raise `max_message_size` where its peers send more),
 //! nesting 64 levels (fixed), header list 64 KiB, 1,000 streams per connection, 1 MiB unread per stream,
-//! 16 MiB unread per connection, 256 KiB unsent per stream, 5 s until a connection shows what it speaks, 10 s for
+//! 16 MiB unread per connection, 64 KiB unsent per stream, 5 s until a connection shows what it speaks, 10 s for
 //! anything left unfinished.
 
 pub mod codec;

@@ -191,7 +191,7 @@ macro_rules! client_options {
             self
         }
 
-        /// How much of one stream may wait to be sent before `send` waits, in bytes. Default 256 KiB.
+        /// How much of one stream may wait to be sent before `send` waits, in bytes. Default 64 KiB, as Kitex.
         pub fn send_buffer_size(mut self, bytes: usize) -> Self {
             self.options.http2.send_buffer = bytes;
             self

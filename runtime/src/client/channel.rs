@@ -9,10 +9,10 @@ use http::header::{HeaderName, HeaderValue};
 use http::uri::Authority;
 
 use super::call::{Call, CallOptions, Open, StreamCall};
-use super::pool::{Peer, Pool, Use};
+use super::pool::{Patience, Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Thrift, Throws};
-use crate::error::{Error, Result, Stage};
+use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver};
@@ -121,7 +121,7 @@ pub(super) struct Attempts<'a> {
     left: usize,
     /// How many addresses may still be reachable: each is dialled in vain once.
     reachable: usize,
-    pub(super) connect_timeout: Duration,
+    connect_timeout: Duration,
     last: Option<Error>,
 }
 
@@ -131,9 +131,15 @@ impl Attempts<'_> {
         Some(Arc::clone(self.named.as_ref().unwrap_or_else(|| self.shared.next_address())))
     }
 
+    /// How long a connection may take to be made for a call with this deadline.
+    pub(super) fn patience(&self, deadline: Option<(Instant, Duration)>) -> Patience {
+        Patience { connect_timeout: self.connect_timeout, deadline }
+    }
+
     /// No connection could be made.
     pub(super) fn unreachable(&mut self, err: Error) {
-        self.reachable -= 1;
+        let is_late = matches!(err, Error::DeadlineExceeded { .. });
+        self.reachable = if is_late { 0 } else { self.reachable - 1 };
         self.last = Some(err);
     }
 
@@ -158,30 +164,17 @@ impl Shared {
     /// Opens a stream, within the call's deadline.
     pub(super) async fn open(&self, method: &'static Method, options: &CallOptions) -> Result<Halves> {
         options.check()?;
-        let deadline = options.deadline(self.timeout);
-        let opening = self.open_anywhere(method, options, deadline);
-        let Some((at, after)) = deadline else { return opening.await };
-        let late = |_| Err(Error::DeadlineExceeded { during: Stage::Connect, after });
-        tokio::time::timeout_at(at.into(), opening).await.unwrap_or_else(late)
-    }
-
-    async fn open_anywhere(
-        &self,
-        method: &'static Method,
-        options: &CallOptions,
-        deadline: Option<(Instant, Duration)>,
-    ) -> Result<Halves> {
         let metadata = self.metadata(method, options);
         let open = OpenStream {
             path: method.path,
             authority: &self.authority,
             metadata: &metadata,
-            deadline,
+            deadline: options.deadline(self.timeout),
             parent: options.context.as_ref(),
         };
         let mut attempts = self.attempts(options);
         while let Some(peer) = attempts.next() {
-            match self.pool.http2(&peer, attempts.connect_timeout).await {
+            match self.pool.http2(&peer, attempts.patience(open.deadline)).await {
                 Ok(connection) => match connection.open(&open) {
                     Ok(halves) => return Ok(halves),
                     Err(refused) => attempts.refused(refused)?,

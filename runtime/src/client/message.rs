@@ -34,72 +34,78 @@ pub(super) async fn call(
 ) -> Result<Answer> {
     options.check()?;
     let deadline = options.deadline(shared.timeout);
-    let mut stage = Stage::Connect;
-    let calling = call_anywhere(shared, messages, method, options, body, deadline, &mut stage);
-    let within = async {
-        let Some((at, _)) = deadline else { return Ok(calling.await) };
-        tokio::time::timeout_at(at.into(), calling).await
-    };
-    let called = match &options.context {
-        None => within.await,
-        Some(cx) => tokio::select! {
-            biased;
-            called = within => called,
-            cause = cx.cancelled() => return Err(cascade(&cause)),
-        },
-    };
-    called.unwrap_or_else(|_| {
-        let after = deadline.map(|(_, after)| after).unwrap_or_default();
-        Err(Error::DeadlineExceeded { during: stage, after })
-    })
+    let calling = call_unbounded(shared, messages, method, options, body, deadline);
+    let Some(cx) = &options.context else { return calling.await };
+    tokio::select! {
+        biased;
+        called = calling => called,
+        cause = cx.cancelled() => Err(cascade(&cause)),
+    }
 }
 
 fn cascade(cause: &Error) -> Error {
     Error::Cancelled(Arc::new(Cancelled::Cascade { code: cause.code(), message: cause.message() }))
 }
 
-async fn call_anywhere(
+/// Makes a call that no other call can end.
+async fn call_unbounded(
     shared: &Shared,
     messages: Messages,
     method: &'static Method,
     options: &CallOptions,
     body: Buffer,
     deadline: Option<(Instant, Duration)>,
-    stage: &mut Stage,
 ) -> Result<Answer> {
     let seq_id = next_seq_id();
     let header = header(shared, messages, method, options, deadline, seq_id)?;
     let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
     let envelope = Envelope { name: method.name.as_bytes(), kind, seq_id };
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
-    let (taken, peer) = take(shared, messages.usage, options).await?;
-    *stage = Stage::Exchange;
-    let message = match taken {
-        Taken::Shared(connection) => connection.call(seq_id, request, method.oneway, &peer.address).await?,
-        Taken::Own(mut connection, long) => {
-            connection.send(request, &peer.address).await?;
-            if method.oneway {
-                // As Kitex: what would come on it now belongs to no one.
-                let closed = connection.close().await;
-                closed.map_err(|err| Error::protocol(format!("{} could not be told the end: {err}", peer.address)))?;
-                None
-            } else {
-                let message = connection.recv(&peer.address).await?;
-                let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
-                let is_reply = message
-                    .envelope()
-                    .is_ok_and(|(envelope, _)| envelope.kind == MessageKind::Reply && envelope.seq_id == seq_id);
-                if let (false, true, Some(long)) = (ends, is_reply, long) {
-                    peer.rest(connection, long);
-                }
-                Some(message)
-            }
+    let (taken, peer) = take(shared, messages.usage, options, deadline).await?;
+    let exchanging = exchange(taken, &peer, request, seq_id, method.oneway);
+    let message = match deadline {
+        None => exchanging.await?,
+        Some((at, after)) => {
+            let late = |_| Err(Error::DeadlineExceeded { during: Stage::Exchange, after });
+            tokio::time::timeout_at(at.into(), exchanging).await.unwrap_or_else(late)?
         }
     };
     match message {
         None => Ok(Answer { message: None }),
         Some(message) => check(message, method, seq_id),
     }
+}
+
+/// Sends a request and receives its answer, where it gets one.
+///
+/// Dropped before its end, the connection goes with it where it is the call's own: a late answer finds no one.
+async fn exchange(
+    taken: Taken,
+    peer: &Arc<Peer>,
+    request: Buffer,
+    seq_id: i32,
+    oneway: bool,
+) -> Result<Option<Message>> {
+    let address = &peer.address;
+    let (mut connection, long) = match taken {
+        Taken::Shared(connection) => return connection.call(seq_id, request, oneway, address).await,
+        Taken::Own(connection, long) => (connection, long),
+    };
+    connection.send(request, address).await?;
+    if oneway {
+        // As Kitex: what would come on it now belongs to no one.
+        let closed = connection.close().await;
+        closed.map_err(|err| Error::protocol(format!("{address} could not be told the end: {err}")))?;
+        return Ok(None);
+    }
+    let message = connection.recv(address).await?;
+    let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
+    let envelope = message.envelope().map(|(envelope, _)| (envelope.kind, envelope.seq_id));
+    let is_answer = envelope.is_ok_and(|it| it == (MessageKind::Reply, seq_id));
+    if let (false, true, Some(long)) = (ends, is_answer, long) {
+        peer.rest(connection, long);
+    }
+    Ok(Some(message))
 }
 
 /// A connection for a call.
@@ -110,15 +116,20 @@ enum Taken {
 }
 
 /// Takes a connection that can carry the call.
-async fn take(shared: &Shared, usage: Use, options: &CallOptions) -> Result<(Taken, Arc<Peer>)> {
+async fn take(
+    shared: &Shared,
+    usage: Use,
+    options: &CallOptions,
+    deadline: Option<(Instant, Duration)>,
+) -> Result<(Taken, Arc<Peer>)> {
     let mut attempts = shared.attempts(options);
     while let Some(peer) = attempts.next() {
-        let timeout = attempts.connect_timeout;
+        let patience = attempts.patience(deadline);
         let taken = match usage {
-            Use::Multiplexed(_) => shared.pool.mux(&peer, timeout).await.map(Taken::Shared),
-            Use::Short => shared.pool.exclusive(&peer, None, timeout).await.map(|it| Taken::Own(it, None)),
+            Use::Multiplexed(_) => shared.pool.mux(&peer, patience).await.map(Taken::Shared),
+            Use::Short => shared.pool.exclusive(&peer, None, patience).await.map(|it| Taken::Own(it, None)),
             Use::Long(long) => {
-                shared.pool.exclusive(&peer, Some(long), timeout).await.map(|it| Taken::Own(it, Some(long)))
+                shared.pool.exclusive(&peer, Some(long), patience).await.map(|it| Taken::Own(it, Some(long)))
             }
         };
         match taken {

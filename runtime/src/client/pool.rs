@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use crate::context::lock;
-use crate::error::{ConnectError, Error, Result};
+use crate::error::{ConnectError, Error, Result, Stage};
 use crate::net::{BoxIo, Connect};
 use crate::transport::http2::Config;
 use crate::transport::http2::client::Connection;
@@ -123,21 +123,10 @@ impl<C: Shared> Slots<C> {
         Self { slots: (0..size).map(slot).collect(), next: AtomicUsize::new(0) }
     }
 
-    /// The next connection in turn; made where it is not there.
-    async fn take(&self, make: impl Future<Output = std::io::Result<C>>) -> std::io::Result<C> {
+    /// The next slot in turn.
+    fn turn(&self) -> &Slot<C> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        let slot = &self.slots[turn % self.slots.len()];
-        if let Some(connection) = slot.open() {
-            return Ok(connection);
-        }
-        let _dialling = slot.dialling.lock().await;
-        // Another call may have made it while this one waited.
-        if let Some(connection) = slot.open() {
-            return Ok(connection);
-        }
-        let connection = make.await?;
-        *lock(&slot.connection) = Some(connection.clone());
-        Ok(connection)
+        &self.slots[turn % self.slots.len()]
     }
 }
 
@@ -145,6 +134,26 @@ impl<C: Shared> Slot<C> {
     fn open(&self) -> Option<C> {
         lock(&self.connection).as_ref().filter(|connection| connection.is_open()).cloned()
     }
+
+    /// Makes the connection that is not there.
+    async fn dial(&self, make: impl Future<Output = std::io::Result<C>>) -> std::io::Result<C> {
+        let _dialling = self.dialling.lock().await;
+        // Another call may have made it while this one waited.
+        if let Some(connection) = self.open() {
+            return Ok(connection);
+        }
+        let connection = make.await?;
+        *lock(&self.connection) = Some(connection.clone());
+        Ok(connection)
+    }
+}
+
+/// How long a connection may take to be made.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) connect_timeout: Duration,
+    /// When the call must be over, and how long it was given.
+    pub(super) deadline: Option<(Instant, Duration)>,
 }
 
 impl Pool {
@@ -165,21 +174,31 @@ impl Pool {
     }
 
     /// The next HTTP/2 connection to a peer.
-    pub(super) async fn http2(&self, peer: &Peer, connect_timeout: Duration) -> Result<Connection> {
+    ///
+    /// Mostly it is there, and nothing waits; making one is boxed, so that calls do not carry the room for it.
+    pub(super) async fn http2(&self, peer: &Peer, patience: Patience) -> Result<Connection> {
+        let slot = peer.http2.turn();
+        if let Some(connection) = slot.open() {
+            return Ok(connection);
+        }
         let make = async {
             let io = self.connect.connect(&peer.address).await?;
             Connection::handshake(io, &peer.address, self.http2.clone()).await
         };
-        self.within(connect_timeout, &peer.address, peer.http2.take(make)).await
+        Box::pin(self.within(patience, &peer.address, slot.dial(make))).await
     }
 
     /// The next multiplexed connection to a peer.
-    pub(super) async fn mux(&self, peer: &Peer, connect_timeout: Duration) -> Result<mux::Connection> {
+    pub(super) async fn mux(&self, peer: &Peer, patience: Patience) -> Result<mux::Connection> {
+        let slot = peer.mux.turn();
+        if let Some(connection) = slot.open() {
+            return Ok(connection);
+        }
         let make = async {
             let io: BoxIo = self.connect.connect(&peer.address).await?;
             Ok(mux::Connection::new(io, &peer.address, self.limits))
         };
-        self.within(connect_timeout, &peer.address, peer.mux.take(make)).await
+        Box::pin(self.within(patience, &peer.address, slot.dial(make))).await
     }
 
     /// A connection to a peer for one call; one that rested where `long` has it so.
@@ -187,7 +206,7 @@ impl Pool {
         &self,
         peer: &Peer,
         long: Option<LongConnection>,
-        connect_timeout: Duration,
+        patience: Patience,
     ) -> Result<client::Connection> {
         if let Some(connection) = long.and_then(|long| peer.rested(long)) {
             return Ok(connection);
@@ -196,21 +215,26 @@ impl Pool {
             let io = self.connect.connect(&peer.address).await?;
             Ok(client::Connection::new(io, self.limits))
         };
-        self.within(connect_timeout, &peer.address, dial).await
+        Box::pin(self.within(patience, &peer.address, dial)).await
     }
 
     async fn within<C>(
         &self,
-        connect_timeout: Duration,
+        Patience { connect_timeout, deadline }: Patience,
         address: &str,
         dial: impl Future<Output = std::io::Result<C>>,
     ) -> Result<C> {
         let begin = Instant::now();
-        let late = || {
-            let text = format!("no connection within the option `connect_timeout` of {connect_timeout:?}");
-            std::io::Error::new(std::io::ErrorKind::TimedOut, text)
+        let dialled = match deadline.filter(|(at, _)| *at < begin + connect_timeout) {
+            None => timeout(connect_timeout, dial).await.unwrap_or_else(|_| {
+                let text = format!("no connection within the option `connect_timeout` of {connect_timeout:?}");
+                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
+            }),
+            Some((at, after)) => {
+                let late = |_| Error::DeadlineExceeded { during: Stage::Connect, after };
+                timeout_at(at.into(), dial).await.map_err(late)?
+            }
         };
-        let dialled = timeout(connect_timeout, dial).await.unwrap_or_else(|_| Err(late()));
         dialled.map_err(|source| {
             let (service, address) = (self.service.clone(), address.to_owned());
             Error::Connect(Arc::new(ConnectError { service, address, after: begin.elapsed(), source }))

@@ -159,7 +159,7 @@ impl Server {
         self
     }
 
-    /// How much of one stream may wait to be sent before `send` waits, in bytes. Default 256 KiB.
+    /// How much of one stream may wait to be sent before `send` waits, in bytes. Default 64 KiB, as Kitex.
     pub fn send_buffer_size(mut self, bytes: usize) -> Self {
         self.options.http2.send_buffer = bytes;
         self

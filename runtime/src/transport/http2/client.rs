@@ -2,6 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -37,6 +38,8 @@ struct Shared {
     requests: Mutex<SendRequest<Outgoing>>,
     lane: Arc<Lane>,
     config: Config,
+    /// It has refused a stream: GOAWAY came, or it is gone.
+    is_refusing: AtomicBool,
 }
 
 /// What opens a stream.
@@ -96,18 +99,23 @@ impl Connection {
             let err = end.err().unwrap_or_else(|| connection_lost(&streams.lane().peer, "the server closed it"));
             streams.close(err);
         });
-        Ok(Self { shared: Arc::new(Shared { requests: Mutex::new(requests), lane, config }) })
+        let is_refusing = AtomicBool::new(false);
+        Ok(Self { shared: Arc::new(Shared { requests: Mutex::new(requests), lane, config, is_refusing }) })
     }
 
-    /// Whether the connection takes new streams: it does not after GOAWAY or a failure.
+    /// Whether the connection takes new streams, as far as is known: that GOAWAY came is found out by the next stream, which
+    /// is then opened on another connection.
     pub(crate) fn is_open(&self) -> bool {
-        let mut requests = lock(&self.shared.requests);
-        !matches!(requests.poll_ready(&mut Task::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        !self.shared.is_refusing.load(Ordering::Relaxed)
     }
 
     /// Opens a stream. Its headers leave at once; nothing waits for the server's.
     pub(crate) fn open(&self, open: &Open<'_>) -> Result<Halves, Refused> {
-        let (outbox, response) = self.start(open)?;
+        let started = self.start(open);
+        if let Err(Refused::Connection(_)) = started {
+            self.shared.is_refusing.store(true, Ordering::Relaxed);
+        }
+        let (outbox, response) = started?;
         Ok(Halves {
             send: Box::new(ClientSend { outbox: Arc::clone(&outbox) }),
             recv: Box::new(ClientRecv {

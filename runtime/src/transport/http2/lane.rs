@@ -77,6 +77,14 @@ impl Lane {
         }
     }
 
+    /// As [`Lane::ready`], for what can wait until the task runs anyway.
+    pub(super) fn ready_some_time(&self, outbox: &Arc<Outbox>) {
+        let mut queue = lock(&self.queue);
+        if queue.closed.is_none() {
+            queue.ready.push(Arc::clone(outbox));
+        }
+    }
+
     fn push(&self, add: impl FnOnce(&mut Queue)) -> Result<(), Error> {
         let mut queue = lock(&self.queue);
         if let Some(err) = &queue.closed {

@@ -50,7 +50,7 @@ impl Default for Config {
             max_header_list_size: 64 << 10,
             max_message_size: 16 << 20,
             max_concurrent_streams: 1_000,
-            send_buffer: 256 << 10,
+            send_buffer: 64 << 10,
             keepalive: None,
             partial_timeout: Duration::from_secs(10),
         }

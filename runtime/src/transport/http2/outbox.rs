@@ -308,6 +308,7 @@ impl Outbox {
         state.halves = state.halves.saturating_sub(1);
         let is_closed = state.finish.is_some();
         let over = state.is_over;
+        let is_settled = over && is_closed;
         drop(state);
         match what {
             _ if over => {}
@@ -318,7 +319,12 @@ impl Outbox {
             }
             Half::Recv => self.reset(h2::Reason::CANCEL, Error::dropped("the receiving half was dropped")),
         }
-        self.queue();
+        if !is_settled {
+            self.queue();
+        } else if !self.is_queued.swap(true, Ordering::AcqRel) {
+            // Both sides have said all: only the handle is to be dropped.
+            self.lane.ready_some_time(self);
+        }
     }
 
     /// What the connection's task does with the stream when it has something.
