@@ -103,7 +103,7 @@ impl Context {
         caller: Option<String>,
         metainfo: Metainfo,
     ) -> Self {
-        let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
+        let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
         let mut cx = Self::new(Some(method), Some(peer), deadline, Metadata::new());
         if let Some(inner) = Arc::get_mut(&mut cx.inner) {
             inner.caller = caller;
@@ -394,6 +394,11 @@ impl Cancellation {
 
 fn headers_sent() -> Error {
     Error::misuse("the headers are sent already: set them before the first message")
+}
+
+/// The time by the runtime's clock, which a test may have stopped: what timers go by.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
 
 /// Locks what no panic can leave half-done.

@@ -1,5 +1,7 @@
 //! `#[derive(Thrift)]`: the bytes of values, what a decoder tolerates, and what the schema says.
 
+#![allow(clippy::use_self, reason = "types are named as users name them")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;

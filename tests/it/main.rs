@@ -1,9 +1,17 @@
 //! One test binary, a module per topic.
 
+mod connections;
+mod deadlines;
 mod derive;
+mod flow_control;
+mod h2spec;
 mod hostile;
 mod interop;
+mod limits;
+mod public_api;
 mod service_macro;
+mod streams;
+mod tidy;
 mod ui;
 mod wire_client;
 mod wire_server;

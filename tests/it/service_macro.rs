@@ -1,5 +1,12 @@
 //! `#[thrill::service]`: the schema it writes, the names it meets, and that every method reaches its handler.
 
+#![allow(
+    clippy::non_minimal_cfg,
+    clippy::wrong_self_convention,
+    clippy::redundant_clone,
+    reason = "what the macro must cope with"
+)]
+
 use std::error::Error as _;
 
 use thrill::schema::{Mode, Requiredness, Service, StructKind, Type};

@@ -88,10 +88,12 @@ fn response(message: &str) -> Response {
 async fn a_request_that_is_not_grpc_is_answered_with_415() {
     let mut peer = echo_peer().await;
     for content_type in [None, Some("text/html"), Some("application/grpc-web"), Some("Application/grpc+thrift")] {
-        let stream = peer.open(&with(request(ECHO), "content-type", content_type)).await;
+        let stream = peer.call(&with(request(ECHO), "content-type", content_type), &say("hi")).await;
         let answer = peer.answer(stream).await;
-        assert_eq!(answer.trailer(":status"), Some("415"), "{content_type:?}");
-        assert!(answer.status().starts_with("13 "), "{content_type:?}: {answer:?}");
+        let header = |name| answer.header.iter().flatten().find(|(it, _)| it == name).map(|(_, value)| value.as_str());
+        assert_eq!(header(":status"), Some("415"), "{content_type:?}");
+        assert_eq!(header("grpc-status"), Some("13"), "{content_type:?}");
+        assert!(answer.data.starts_with(b"this port speaks gRPC"), "{content_type:?}: {answer:?}");
     }
     assert_alive(&mut peer).await;
 }

@@ -80,6 +80,7 @@ pub async fn run(addr: &str, only: &str) -> usize {
 }
 
 /// Compares.
+#[expect(clippy::needless_pass_by_value, reason = "expected values are mostly made in the call")]
 fn want<T: PartialEq<U> + Debug, U: Debug>(what: &str, got: T, expected: U) -> Verdict {
     if got == expected { Ok(()) } else { Err(format!("{what}: got {got:?}, want {expected:?}").into()) }
 }

@@ -113,6 +113,7 @@ pub struct Everything {
     #[thrift(id = 18)]
     pub nested: Vec<BTreeMap<String, BTreeSet<i16>>>,
     #[thrift(id = 19)]
+    #[allow(clippy::use_self, reason = "an IDL names the type")]
     pub children: Option<Vec<Everything>>,
 }
 

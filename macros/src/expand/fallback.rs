@@ -27,15 +27,15 @@ pub(crate) fn item(item: &Item, errors: &syn::Error) -> TokenStream {
             const TYPE: #p::TType = #p::TType::#ttype;
 
             fn encode<__W: #p::Writer>(&self, _: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
-                ::core::unimplemented!()
+                ::core::unreachable!()
             }
 
             fn decode<__R: #p::Reader>(_: &mut __R) -> ::core::result::Result<Self, #p::DecodeError> {
-                ::core::unimplemented!()
+                ::core::unreachable!()
             }
 
             fn schema() -> #p::schema::Type {
-                ::core::unimplemented!()
+                ::core::unreachable!()
             }
         }
         #exception

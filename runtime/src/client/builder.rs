@@ -17,8 +17,8 @@ use crate::context::lock;
 use crate::error::{Error, Result};
 use crate::net::Connect;
 use crate::net::tcp::TcpConnect;
-use crate::server::Keepalive;
 use crate::transport::http2::Config;
+use crate::transport::http2::Keepalive;
 use crate::transport::pingpong::message::Layout;
 use crate::wire::ttheader::Limits;
 

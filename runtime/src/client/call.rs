@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use super::channel::Shared;
+use super::channel::{ATTEMPTS, Shared};
 use super::message;
 use crate::codec::{Buffer, Encode, Message, Reply, Success, Throws};
-use crate::context::Context;
+use crate::context::{Context, now};
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
@@ -47,7 +47,7 @@ impl CallOptions {
     /// When the call must be over: the earliest of what was said.
     pub(super) fn deadline(&self, default: Option<Duration>) -> Option<(Instant, Duration)> {
         let timeout = self.timeout.or(default.filter(|_| self.deadline.is_none()));
-        let now = (timeout.is_some() || self.deadline.is_some()).then(Instant::now);
+        let now = (timeout.is_some() || self.deadline.is_some()).then(now);
         let until = |at: Instant| now.map(|now| (at, at.saturating_duration_since(now)));
         let by_timeout = now.zip(timeout).and_then(|(now, after)| Some((now.checked_add(after)?, after)));
         let by_deadline = self.deadline.and_then(until);
@@ -145,10 +145,7 @@ impl<S: Open> StreamCall<S> {
 
 impl<S> fmt::Debug for StreamCall<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StreamCall")
-            .field("method", &self.method.path)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("StreamCall").field("method", &self.method.path).finish_non_exhaustive()
     }
 }
 
@@ -230,7 +227,7 @@ impl<T: Success, E: Throws> Call<T, E> {
         self.run().await.map_err(E::from)?.into_result()
     }
 
-    async fn run(self) -> Result<Answer<T, E>> {
+    async fn run(mut self) -> Result<Answer<T, E>> {
         if let Some(messages) = self.shared.messages {
             let Self { shared, method, options, args, .. } = self;
             let mut body = Buffer::new();
@@ -239,6 +236,18 @@ impl<T: Success, E: Throws> Call<T, E> {
             let answer = message::call(&shared, messages, method, &options, body).await?;
             return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
         }
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            match self.over_a_stream().await {
+                // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
+                Err(Error::ConnectionLost(lost)) if lost.is_draining() && attempts < ATTEMPTS => {}
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn over_a_stream(&mut self) -> Result<Answer<T, E>> {
         let Halves { mut send, mut recv } = self.shared.open(self.method, &self.options).await?;
         send.send(&*self.args)?;
         send.close();
@@ -301,10 +310,7 @@ impl<T: Success, E: Throws> Answer<T, E> {
 
 impl<T, E> fmt::Debug for Call<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("method", &self.method.path)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
+        f.debug_struct("Call").field("method", &self.method.path).finish_non_exhaustive()
     }
 }
 

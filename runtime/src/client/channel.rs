@@ -12,7 +12,8 @@ use super::call::{Call, CallOptions, Open, StreamCall};
 use super::pool::{Patience, Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Thrift, Throws};
-use crate::error::{Error, Result};
+use crate::context::{Context, now};
+use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver};
@@ -21,7 +22,7 @@ use crate::transport::http2::client::{Open as OpenStream, Refused};
 use crate::transport::pingpong::message::Layout;
 
 /// How often a stream is opened anew on another connection, where one turned out to be closed; as Kitex.
-const ATTEMPTS: usize = 6;
+pub(super) const ATTEMPTS: usize = 6;
 
 /// What clients of one kind share.
 pub(super) struct Shared {
@@ -114,6 +115,14 @@ impl Channel {
     }
 }
 
+/// A call whose deadline has passed does not even connect.
+pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()> {
+    match deadline {
+        Some((at, after)) if at <= now() => Err(Error::DeadlineExceeded { during: Stage::Open, after }),
+        _ => Ok(()),
+    }
+}
+
 /// The addresses that a call tries.
 pub(super) struct Attempts<'a> {
     shared: &'a Shared,
@@ -172,6 +181,7 @@ impl Shared {
             deadline: options.deadline(self.timeout),
             parent: options.context.as_ref(),
         };
+        check_deadline(open.deadline)?;
         let mut attempts = self.attempts(options);
         while let Some(peer) = attempts.next() {
             match self.pool.http2(&peer, attempts.patience(open.deadline)).await {
@@ -208,7 +218,7 @@ impl Shared {
         options.metainfo.write_to(&mut metadata);
         if let Some(caller) = &self.caller {
             metadata.set(SOURCE_SERVICE, caller.clone());
-            let from = options.context.as_ref().map_or("", crate::Context::method);
+            let from = options.context.as_ref().map_or("", Context::method);
             for (name, value) in [
                 (SOURCE_METHOD, from),
                 (DESTINATION_SERVICE, self.pool.service.as_str()),

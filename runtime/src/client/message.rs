@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::call::CallOptions;
-use super::channel::{Messages, Shared};
+use super::channel::{Messages, Shared, check_deadline};
 use super::pool::{LongConnection, Peer, Use};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
+use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Result, Stage};
 use crate::schema::Method;
 use crate::status::BizStatusError;
@@ -34,6 +35,7 @@ pub(super) async fn call(
 ) -> Result<Answer> {
     options.check()?;
     let deadline = options.deadline(shared.timeout);
+    check_deadline(deadline)?;
     let calling = call_unbounded(shared, messages, method, options, body, deadline);
     let Some(cx) = &options.context else { return calling.await };
     tokio::select! {
@@ -170,7 +172,7 @@ fn header(
     }
     let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
     let caller = shared.caller.as_ref().map_or(&b""[..], |caller| caller.as_bytes());
-    let from = options.context.as_ref().map_or("", crate::Context::method);
+    let from = options.context.as_ref().map_or("", Context::method);
     header.ints.push(key::TRANSPORT_TYPE, if is_framed { "framed" } else { "unframed" })?;
     header.ints.push(key::FROM_SERVICE, caller)?;
     header.ints.push(key::TO_SERVICE, &shared.pool.service)?;
@@ -178,7 +180,7 @@ fn header(
     header.ints.push(key::FROM_METHOD, from)?;
     header.ints.push(key::MSG_TYPE, kind_text(kind))?;
     if let Some((at, _)) = deadline {
-        let left = at.saturating_duration_since(Instant::now()).as_millis().max(1);
+        let left = at.saturating_duration_since(now()).as_millis().max(1);
         header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
     }
     header.strings.push(ttheader::SERVICE, method.service)?;

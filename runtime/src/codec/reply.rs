@@ -1,7 +1,7 @@
 //! The result wrapper of a call: field 0 is success, field n is the declared exception n.
 
 use super::{DecodeError, EncodeError, Field, Reader, Thrift, Writer, binary};
-use crate::Error;
+use crate::error::Error;
 
 /// A result type of a method: any Thrift type, or `()` for `void`.
 #[diagnostic::on_unimplemented(

@@ -3,7 +3,6 @@
 //! [`Connect`] and [`Listen`] are what another kind of connection implements; [`tcp`] is the default, and
 //! [`testing`](crate::testing) has one without sockets.
 
-pub(crate) mod gather;
 pub(crate) mod memory;
 pub(crate) mod sniff;
 pub mod tcp;

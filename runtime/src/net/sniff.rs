@@ -9,7 +9,7 @@ use super::BoxIo;
 
 /// Reads until `enough` says so of what came, or the connection ends.
 ///
-/// What was read is in the answer, for [`Gather`](super::gather::Gather) to read again.
+/// What was read is in the answer, for the transport to read again.
 pub(crate) async fn sniff(io: &mut BoxIo, enough: impl Fn(&[u8]) -> bool) -> io::Result<Bytes> {
     let mut seen = BytesMut::with_capacity(64);
     while !enough(&seen) {

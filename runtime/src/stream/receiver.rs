@@ -16,7 +16,8 @@ use crate::transport::RecvHalf;
 
 /// Receives the messages of a stream, in order. Also a [`Stream`] of results.
 ///
-/// Dropping it before the end cancels a client's stream at once; on a server, what the client still sends is thrown away.
+/// Dropping it before the end cancels a client's stream at once. On a server the client's `send` waits once the window is full,
+/// until the handler returns: what it still sent is thrown away then.
 pub struct Receiver<T> {
     half: Box<dyn RecvHalf>,
     turn: Turn,

@@ -2,7 +2,6 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::{Duration, Instant};
@@ -14,17 +13,17 @@ use http::header::{HeaderValue, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
+use super::gather::{Gather, Pulse};
 use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, Streams};
 use super::outbox::{Half, Outbox, Outgoing};
 use super::{CONTENT_TYPE, Config, GRPC_TIMEOUT, connection_lost, stream_error};
 use crate::codec::Encode;
-use crate::context::{Context, lock};
+use crate::context::{Context, lock, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
 use crate::net::BoxIo;
-use crate::net::gather::{Gather, Pulse};
 use crate::transport::{Frame, Halves, RecvHalf, SendHalf};
 use crate::wire::grpc;
 
@@ -38,8 +37,13 @@ struct Shared {
     requests: Mutex<SendRequest<Outgoing>>,
     lane: Arc<Lane>,
     config: Config,
-    /// It has refused a stream: GOAWAY came, or it is gone.
-    is_refusing: AtomicBool,
+}
+
+impl Drop for Shared {
+    /// The last user is gone: the task closes the connection once its streams are.
+    fn drop(&mut self) {
+        self.lane.wake();
+    }
 }
 
 /// What opens a stream.
@@ -65,7 +69,7 @@ pub(crate) enum Refused {
 impl Connection {
     /// Speaks HTTP/2 on a connection that was just made. Does not wait for the server.
     pub(crate) async fn handshake(io: BoxIo, peer: &str, config: Config) -> std::io::Result<Self> {
-        let pulse = Arc::new(Pulse::default());
+        let pulse = Arc::new(Pulse::new());
         let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(config.stream_window)
             .initial_connection_window_size(config.connection_window)
@@ -73,6 +77,8 @@ impl Connection {
             .max_header_list_size(config.max_header_list_size)
             .max_send_buffer_size(config.send_buffer)
             .data_frame_budget(config.data_frame_budget())
+            // Until the server has told its limit, one stream goes ahead and the others wait for it to be known.
+            .initial_max_send_streams(1)
             .enable_push(false)
             .handshake(Gather::client(io, Arc::clone(&pulse)))
             .await
@@ -80,12 +86,19 @@ impl Connection {
         let lane = Lane::new(pulse, peer.to_owned());
         let mut streams = Streams::new(Arc::clone(&lane));
         let mut probe = config.keepalive.and_then(|keepalive| Probe::new(keepalive, connection.ping_pong()));
+        // The h2 crate closes a connection without handles at once, resets unsent: the task lets go of its own last.
+        let mut last_handle = Some(requests.clone());
+        let shared = Arc::new(Shared { requests: Mutex::new(requests), lane, config });
+        let users = Arc::downgrade(&shared);
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let end = poll_fn(|task| {
                 streams.drain(task);
                 if let Poll::Ready(end) = connection.as_mut().poll(task) {
                     return Poll::Ready(end.map_err(|err| stream_error(&err, &streams.lane().peer)));
+                }
+                if users.strong_count() == 0 && streams.is_empty() && last_handle.take().is_some() {
+                    task.waker().wake_by_ref();
                 }
                 match &mut probe {
                     Some(probe) => probe.poll_dead(task, &streams.lane().pulse).map(|()| {
@@ -99,23 +112,18 @@ impl Connection {
             let err = end.err().unwrap_or_else(|| connection_lost(&streams.lane().peer, "the server closed it"));
             streams.close(err);
         });
-        let is_refusing = AtomicBool::new(false);
-        Ok(Self { shared: Arc::new(Shared { requests: Mutex::new(requests), lane, config, is_refusing }) })
+        Ok(Self { shared })
     }
 
-    /// Whether the connection takes new streams, as far as is known: that GOAWAY came is found out by the next stream, which
-    /// is then opened on another connection.
+    /// Whether the connection takes new streams: it does not after GOAWAY or a failure.
     pub(crate) fn is_open(&self) -> bool {
-        !self.shared.is_refusing.load(Ordering::Relaxed)
+        let mut requests = lock(&self.shared.requests);
+        !matches!(requests.poll_ready(&mut Task::from_waker(Waker::noop())), Poll::Ready(Err(_)))
     }
 
     /// Opens a stream. Its headers leave at once; nothing waits for the server's.
     pub(crate) fn open(&self, open: &Open<'_>) -> Result<Halves, Refused> {
-        let started = self.start(open);
-        if let Err(Refused::Connection(_)) = started {
-            self.shared.is_refusing.store(true, Ordering::Relaxed);
-        }
-        let (outbox, response) = started?;
+        let (outbox, response) = self.start(open)?;
         Ok(Halves {
             send: Box::new(ClientSend { outbox: Arc::clone(&outbox) }),
             recv: Box::new(ClientRecv {
@@ -181,7 +189,7 @@ fn request(open: &Open<'_>) -> Result<Request<()>> {
     headers.insert(USER_AGENT, HeaderValue::from_static(concat!("thrill/", env!("CARGO_PKG_VERSION"))));
     headers.insert(TE, HeaderValue::from_static("trailers"));
     if let Some((at, after)) = open.deadline {
-        let left = at.saturating_duration_since(Instant::now());
+        let left = at.saturating_duration_since(now());
         if left.is_zero() {
             return Err(Error::DeadlineExceeded { during: Stage::Open, after });
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::net::gather::Pulse;
+use super::gather::Pulse;
 
 /// When a quiet connection is probed, and when it counts as dead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,10 @@ impl Probe {
                 }
             }
             ready!(self.timer.as_mut().poll(task));
-            if pulse.take_read() || (pulse.active() == 0 && !self.config.without_streams) {
+            let quiet_until = pulse.last_read() + self.config.time;
+            if quiet_until > Instant::now() {
+                self.timer.as_mut().reset(quiet_until);
+            } else if pulse.active() == 0 && !self.config.without_streams {
                 self.rest();
             } else if self.ping.send_ping(Ping::opaque()).is_ok() {
                 self.is_waiting = true;

@@ -10,10 +10,10 @@ use h2::SendStream;
 use h2::server::SendResponse;
 use slab::Slab;
 
+use super::gather::Pulse;
 use super::outbox::{Outbox, Outgoing, Work};
 use crate::context::lock;
 use crate::error::Error;
-use crate::net::gather::Pulse;
 
 /// A connection's queue.
 pub(super) struct Lane {
@@ -82,6 +82,14 @@ impl Lane {
         let mut queue = lock(&self.queue);
         if queue.closed.is_none() {
             queue.ready.push(Arc::clone(outbox));
+        }
+    }
+
+    /// Lets the task look around.
+    pub(super) fn wake(&self) {
+        let task = lock(&self.queue).task.take();
+        if let Some(task) = task {
+            task.wake();
         }
     }
 

@@ -5,6 +5,7 @@
 //! it runs. Received DATA is cut into messages by an [`inbox`], in the user's own task.
 
 pub(crate) mod client;
+mod gather;
 mod inbox;
 mod keepalive;
 mod lane;

@@ -17,8 +17,9 @@ use super::lane::{Handle, Lane};
 use super::{CONTENT_TYPE, EOF, GRPC_STATUS};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Buffer, Encode, Payload};
-use crate::context::{Cancel, Context, SendHeader, lock};
+use crate::context::{Cancel, Context, SendHeader, lock, now};
 use crate::error::{Cancelled, Error, GRACEFUL_SHUTDOWN, Result, Stage};
+use crate::status::Code;
 use crate::wire::grpc;
 
 /// The sending direction of one stream, shared by its user, its connection's task, and the bytes on their way.
@@ -427,7 +428,8 @@ impl Outbox {
     fn answer_call(self: &Arc<Self>, handle: &mut Handle) {
         self.watch_reset(handle);
         let Some((at, after)) = self.deadline else { return };
-        if self.ended.get().is_some() || Instant::now() < at {
+        // The timer's own clock, which a test may have stopped.
+        if self.ended.get().is_some() || now() < at {
             return;
         }
         self.fail(Error::DeadlineExceeded { during: Stage::Exchange, after });
@@ -518,7 +520,7 @@ impl Wake for Outbox {
 impl Cancel for Outbox {
     fn cancel(self: Arc<Self>, cause: &Error) {
         // Kitex passes a shutdown's code on, and cancels otherwise.
-        let is_shutdown = cause.code() == crate::Code::UNAVAILABLE && cause.message() == "graceful shutdown";
+        let is_shutdown = cause.code() == Code::UNAVAILABLE && cause.message() == "graceful shutdown";
         let reason = if is_shutdown { GRACEFUL_SHUTDOWN.into() } else { h2::Reason::CANCEL };
         self.reset(reason, cause.clone());
     }
@@ -535,6 +537,13 @@ impl SendHeader for Outbox {
 pub(super) struct Outgoing {
     payload: Payload,
     outbox: Option<Arc<Outbox>>,
+}
+
+impl Outgoing {
+    /// A text of no stream's.
+    pub(super) fn of_text(text: &'static str) -> Self {
+        Self { payload: bytes::Bytes::from_static(text.as_bytes()).into(), outbox: None }
+    }
 }
 
 impl Buf for Outgoing {

@@ -4,7 +4,7 @@ use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::SendResponse;
@@ -14,23 +14,23 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::{Sleep, sleep};
 
+use super::gather::{Gather, Pulse};
 use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, Streams};
 use super::outbox::{Outbox, Outgoing, cancelled_by_peer};
 use super::{Config, EOF, connection_lost, stream_error};
 use crate::codec::Encode;
-use crate::context::Context;
+use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
 use crate::metadata::Metadata;
-use crate::net::gather::{Gather, Pulse};
 use crate::net::{Address, BoxIo};
 use crate::transport::{Exchange, Frame, Halves, Host, RecvHalf, Route, SendHalf, Shutdown, Stopping};
 use crate::wire::grpc;
 
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
-    let pulse = Arc::new(Pulse::default());
+    let pulse = Arc::new(Pulse::new());
     let handshake = h2::server::Builder::new()
         .initial_window_size(config.stream_window)
         .initial_connection_window_size(config.connection_window)
@@ -150,9 +150,13 @@ impl Connection {
         let (parts, body) = request.into_parts();
         let (route, timeout) = match self.admit(&parts) {
             Ok(admitted) => admitted,
+            Err(Refusal::NotGrpc) => {
+                tokio::spawn(answer_not_grpc(body, respond, self.config.partial_timeout));
+                return;
+            }
             Err(refusal) => return refuse(&mut respond, refusal, &parts.headers),
         };
-        let deadline = timeout.and_then(|given| Some((Instant::now().checked_add(given)?, given)));
+        let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
         let method = self.host.dispatch.method(route);
         let context = Context::new(Some(method), Some(self.peer.clone()), deadline, Metadata::received(parts.headers));
         let lane = Arc::clone(self.streams.lane());
@@ -230,12 +234,7 @@ enum Refusal {
 fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
     let mut response = Response::new(());
     match refusal {
-        Refusal::Reset => return respond.send_reset(Reason::INTERNAL_ERROR),
-        Refusal::NotGrpc => {
-            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            let err = Error::status(13, "this port speaks application/grpc+thrift");
-            grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
-        }
+        Refusal::Reset | Refusal::NotGrpc => return respond.send_reset(Reason::INTERNAL_ERROR),
         Refusal::Status(err) => {
             response.headers_mut().insert(http::header::CONTENT_TYPE, answer_type(headers));
             grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
@@ -243,6 +242,29 @@ fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &Head
     }
     if let Err(err) = respond.send_response(response, true) {
         tracing::debug!(%err, "a refused stream was gone before its answer");
+    }
+}
+
+/// Answers a request that is not gRPC as HTTP does: when all of it has come, with a status and a text.
+async fn answer_not_grpc(mut body: RecvStream, mut respond: SendResponse<Outgoing>, patience: Duration) {
+    let drained = async {
+        while let Some(Ok(data)) = body.data().await {
+            // Cannot fail: it releases what was just received.
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+    };
+    // A client that does not end its request is answered all the same.
+    let _ = tokio::time::timeout(patience, drained).await;
+    let mut response = Response::new(());
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let headers = response.headers_mut();
+    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    let err = Error::status(13, "this port speaks application/grpc+thrift");
+    grpc::put_status(headers, Err((&err, Failed::InFramework)));
+    let text = Outgoing::of_text("this port speaks gRPC: content-type application/grpc+thrift\n");
+    let sent = respond.send_response(response, false).and_then(|mut send| send.send_data(text, true));
+    if let Err(err) = sent {
+        tracing::debug!(%err, "a request that is not gRPC was gone before its answer");
     }
 }
 

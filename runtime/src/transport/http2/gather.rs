@@ -7,25 +7,38 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
-use super::BoxIo;
+use crate::net::BoxIo;
 use crate::wire::http2::Progress;
 
 /// What a connection's task and its [`Gather`] know of each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Pulse {
     active: AtomicUsize,
-    read: AtomicBool,
+    began: Instant,
+    /// When something was read last, in milliseconds from `began`.
+    read: AtomicU64,
     /// Frames ended so far, shifted by one, and whether something is unfinished.
     progress: AtomicU64,
 }
 
 impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self {
+            active: AtomicUsize::new(0),
+            began: Instant::now(),
+            read: AtomicU64::new(0),
+            progress: AtomicU64::new(0),
+        }
+    }
+
     /// How many streams are open.
     pub(crate) fn active(&self) -> usize {
         self.active.load(Ordering::Relaxed)
@@ -35,9 +48,9 @@ impl Pulse {
         self.active.store(streams, Ordering::Relaxed);
     }
 
-    /// Whether anything was read since the last time this was asked.
-    pub(crate) fn take_read(&self) -> bool {
-        self.read.swap(false, Ordering::Relaxed)
+    /// When something was read last.
+    pub(crate) fn last_read(&self) -> Instant {
+        self.began + Duration::from_millis(self.read.load(Ordering::Relaxed))
     }
 
     /// The number of the frame that is unfinished; `None` between frames.
@@ -81,7 +94,8 @@ impl Gather {
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
-        self.pulse.read.store(true, Ordering::Relaxed);
+        let millis = self.pulse.began.elapsed().as_millis();
+        self.pulse.read.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
         if let Some(progress) = &mut self.progress {
             progress.feed(bytes);
             let word = progress.frames() << 1 | u64::from(progress.is_partial());
