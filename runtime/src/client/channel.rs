@@ -127,6 +127,8 @@ pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()
 pub(super) struct Attempts<'a> {
     shared: &'a Shared,
     named: Option<Arc<Peer>>,
+    /// The address that is tried next: each attempt of a call goes to another one.
+    turn: usize,
     left: usize,
     /// How many addresses may still be reachable: each is dialled in vain once.
     reachable: usize,
@@ -137,7 +139,10 @@ pub(super) struct Attempts<'a> {
 impl Attempts<'_> {
     pub(super) fn next(&mut self) -> Option<Arc<Peer>> {
         self.left = self.left.checked_sub(1).filter(|_| self.reachable > 0)?;
-        Some(Arc::clone(self.named.as_ref().unwrap_or_else(|| self.shared.next_address())))
+        let addresses = &self.shared.addresses;
+        let turn = self.turn;
+        self.turn = turn.wrapping_add(1);
+        Some(Arc::clone(self.named.as_ref().unwrap_or_else(|| &addresses[turn % addresses.len()])))
     }
 
     /// How long a connection may take to be made for a call with this deadline.
@@ -200,12 +205,8 @@ impl Shared {
         let named = options.host_port.as_deref().map(|address| self.pool.peer(address));
         let instances = if named.is_some() { 1 } else { self.addresses.len() };
         let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
-        Attempts { shared: self, named, left: ATTEMPTS, reachable: instances, connect_timeout, last: None }
-    }
-
-    fn next_address(&self) -> &Arc<Peer> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        &self.addresses[turn % self.addresses.len()]
+        Attempts { shared: self, named, turn, left: ATTEMPTS, reachable: instances, connect_timeout, last: None }
     }
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.
