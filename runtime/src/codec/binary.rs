@@ -534,7 +534,7 @@ fn concat<const A: usize, const B: usize, const N: usize>(a: [u8; A], b: [u8; B]
 }
 
 #[inline]
-fn ttype(byte: u8) -> Option<TType> {
+pub(super) fn ttype(byte: u8) -> Option<TType> {
     Some(match byte {
         2 => TType::Bool,
         3 => TType::I8,
@@ -554,7 +554,7 @@ fn ttype(byte: u8) -> Option<TType> {
 
 /// How many bytes every value of a type takes; `None` where they differ.
 #[inline]
-fn fixed_len(ttype: TType) -> Option<usize> {
+pub(super) fn fixed_len(ttype: TType) -> Option<usize> {
     match ttype {
         TType::String | TType::Struct | TType::Map | TType::Set | TType::List => None,
         fixed => Some(min_len(fixed)),
@@ -563,7 +563,7 @@ fn fixed_len(ttype: TType) -> Option<usize> {
 
 /// How many bytes the shortest value of a type takes. Never zero: each element is paid for in bytes.
 #[inline]
-fn min_len(ttype: TType) -> usize {
+pub(super) fn min_len(ttype: TType) -> usize {
     match ttype {
         TType::Bool | TType::I8 | TType::Struct => 1,
         TType::I16 => 2,

@@ -338,7 +338,7 @@ impl<'a> Reader<'a> {
                 Ok(value)
             }
             Err(BadVarint::Ends) => Err(DecodeError::end(wanted, self.at())),
-            Err(BadVarint::TooLong) => Err(too_long(self.at(), max)),
+            Err(BadVarint::TooLong) => Err(DecodeError::varint(self.at(), max)),
         }
     }
 
@@ -662,12 +662,6 @@ fn long_varint(bytes: &[u8], max: usize) -> Result<(u64, usize), BadVarint> {
         }
     }
     Err(if bytes.len() < max { BadVarint::Ends } else { BadVarint::TooLong })
-}
-
-/// The error for a varint at `at` that goes on after `max` bytes.
-#[cold]
-pub(super) fn too_long(at: usize, max: usize) -> DecodeError {
-    DecodeError::end("the last byte of a varint", at + max - 1)
 }
 
 /// Small numbers of both signs to small numbers: 0, -1, 1, -2 become 0, 1, 2, 3.
@@ -1080,13 +1074,10 @@ pub(crate) mod tests {
             (&[], "bytes end where a field or the end of a struct should be, at offset 0"),
             (&[0x05], "bytes end where the id of a field should be, at offset 1"),
             (&[0x05, 0x80], "bytes end where the id of a field should be, at offset 1"),
-            (
-                &[0x05, 0x80, 0x80, 0x80, 0x80, 0x80, 0],
-                "bytes end where the last byte of a varint should be, at offset 5",
-            ),
+            (&[0x05, 0x80, 0x80, 0x80, 0x80, 0x80, 0], "varint at offset"),
             (&[0x25], "bytes end where an i32 should be, at offset 1"),
             (&[0x25, 0xff, 0xff, 0xff, 0xff], "bytes end where an i32 should be, at offset 1"),
-            (&[0x25, 0xff, 0xff, 0xff, 0xff, 0xff], "bytes end where the last byte of a varint should be, at offset 5"),
+            (&[0x25, 0xff, 0xff, 0xff, 0xff, 0xff], "varint at offset"),
             (&[0x96, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80, 0], "bytes end where the last byte"),
             (&[0x25, 10], "bytes end where a field or the end of a struct should be, at offset 2"),
             (&[0x1e, 0], "unknown data type 14 at offset 0"),
@@ -1096,7 +1087,7 @@ pub(crate) mod tests {
             (&[0x98, 0x80, 0x80, 0x80, 0x80, 0x08, 0], "negative length -2147483648 at offset 1"),
             (&[0x98, 2, 0], "length 2 at offset 1 claims more than"),
             (&[0x98, 0xff, 0xff, 0xff, 0xff, 0x07, 0], "length 2147483647 at offset 1 claims more than"),
-            (&[0x98, 0xff, 0xff, 0xff, 0xff, 0xff, 0], "bytes end where the last byte of a varint"),
+            (&[0x98, 0xff, 0xff, 0xff, 0xff, 0xff, 0], "varint at offset"),
             (&[0x49, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07, 0], "length 2147483647 at offset 2 claims more than"),
             (&[0x49, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x0f, 0], "negative length -1 at offset 2"),
             (&[0x49, 0x3c, 0, 0], "length 3 at offset 1 claims more than"),

@@ -5,7 +5,7 @@
 use super::compact::{self, BadVarint, VARINT_32, VARINT_64};
 use super::envelope::{Envelope, Protocol};
 use super::limits::MAX_DEPTH;
-use super::{DecodeError, TType};
+use super::{DecodeError, TType, binary};
 use crate::error::{Error, Result};
 
 /// Finds the end of one message in bytes that are still coming.
@@ -175,7 +175,7 @@ impl Delimiter {
     fn field(&self, bytes: &[u8]) -> Result<Option<Begun>> {
         let Some(byte) = bytes.get(self.at).copied() else { return Ok(None) };
         match self.protocol {
-            Protocol::Binary => self.value(bytes, self.at + 3, known(binary_ttype(byte), byte, self.at)?),
+            Protocol::Binary => self.value(bytes, self.at + 3, known(binary::ttype(byte), byte, self.at)?),
             Protocol::Compact => {
                 let ttype = known(compact::ttype(byte & 0xf), byte & 0xf, self.at)?;
                 let id = if byte >> 4 == 0 { varint(bytes, self.at + 1, VARINT_32)? } else { Some((0, self.at + 1)) };
@@ -200,7 +200,7 @@ impl Delimiter {
             TType::List | TType::Set => self.list(bytes, at),
             TType::Map => self.map(bytes, at),
             _ => match self.protocol {
-                Protocol::Binary => Ok(Some(Begun::Until(self.claim(at, binary_min_len(ttype))?))),
+                Protocol::Binary => Ok(Some(Begun::Until(self.claim(at, binary::min_len(ttype))?))),
                 Protocol::Compact => match ttype {
                     TType::I16 | TType::I32 => Ok(varint(bytes, at, VARINT_32)?.map(|(_, end)| Begun::Until(end))),
                     TType::I64 => Ok(varint(bytes, at, VARINT_64)?.map(|(_, end)| Begun::Until(end))),
@@ -223,7 +223,7 @@ impl Delimiter {
     fn list_head(&self, bytes: &[u8], at: usize) -> Result<Option<Head<TType>>> {
         let Some(byte) = bytes.get(at).copied() else { return Ok(None) };
         let (byte, ttype, count) = match self.protocol {
-            Protocol::Binary => (byte, binary_ttype(byte), self.count(bytes, at + 1)?),
+            Protocol::Binary => (byte, binary::ttype(byte), self.count(bytes, at + 1)?),
             Protocol::Compact => {
                 let count = match byte >> 4 {
                     compact::LONG_LIST => self.count(bytes, at + 1)?,
@@ -259,7 +259,7 @@ impl Delimiter {
         if count == 0 && (key == STOP || value == STOP) {
             return Ok(Some(Head { types: None, count, start }));
         }
-        let types = (known(binary_ttype(key), key, at)?, known(binary_ttype(value), value, at + 1)?);
+        let types = (known(binary::ttype(key), key, at)?, known(binary::ttype(value), value, at + 1)?);
         Ok(Some(Head { types: Some(types), count, start }))
     }
 
@@ -294,7 +294,7 @@ impl Delimiter {
 
     fn min_len(&self, ttype: TType) -> usize {
         match self.protocol {
-            Protocol::Binary => binary_min_len(ttype),
+            Protocol::Binary => binary::min_len(ttype),
             Protocol::Compact => compact::min_len(ttype),
         }
     }
@@ -302,7 +302,7 @@ impl Delimiter {
     /// Whether every element of the type takes as many bytes as the shortest.
     fn is_fixed(&self, ttype: TType) -> bool {
         match self.protocol {
-            Protocol::Binary => !matches!(ttype, TType::String | TType::Struct | TType::Map | TType::Set | TType::List),
+            Protocol::Binary => binary::fixed_len(ttype).is_some(),
             Protocol::Compact => compact::fixed_len(ttype).is_some(),
         }
     }
@@ -313,44 +313,13 @@ fn varint(bytes: &[u8], at: usize, max: usize) -> Result<Option<(u64, usize)>> {
     match compact::varint(bytes.get(at..).unwrap_or_default(), max) {
         Ok((value, len)) => Ok(Some((value, at + len))),
         Err(BadVarint::Ends) => Ok(None),
-        Err(BadVarint::TooLong) => Err(compact::too_long(at, max).into()),
+        Err(BadVarint::TooLong) => Err(DecodeError::varint(at, max).into()),
     }
 }
 
 /// The type that was read as `byte` at `at`.
 fn known(ttype: Option<TType>, byte: u8, at: usize) -> Result<TType> {
     ttype.ok_or_else(|| DecodeError::unknown_type(byte, at).into())
-}
-
-fn binary_ttype(byte: u8) -> Option<TType> {
-    const ALL: [TType; 12] = [
-        TType::Bool,
-        TType::I8,
-        TType::Double,
-        TType::I16,
-        TType::I32,
-        TType::I64,
-        TType::String,
-        TType::Struct,
-        TType::Map,
-        TType::Set,
-        TType::List,
-        TType::Uuid,
-    ];
-    ALL.into_iter().find(|ttype| *ttype as u8 == byte)
-}
-
-/// How many bytes the shortest value of a type takes in Binary.
-fn binary_min_len(ttype: TType) -> usize {
-    match ttype {
-        TType::Bool | TType::I8 | TType::Struct => 1,
-        TType::I16 => 2,
-        TType::I32 | TType::String => 4,
-        TType::Set | TType::List => 5,
-        TType::Map => 6,
-        TType::I64 | TType::Double => 8,
-        TType::Uuid => 16,
-    }
 }
 
 /// The end of a struct, in both protocols.
@@ -363,7 +332,7 @@ mod tests {
     use super::*;
     use crate::codec::compact::tests::{Random, bytes_of};
     use crate::codec::envelope::MessageKind;
-    use crate::codec::{Buffer, Reader as _, Value, binary};
+    use crate::codec::{Buffer, Reader as _, Value};
 
     const BOTH: [Protocol; 2] = [Protocol::Binary, Protocol::Compact];
     const LIMIT: usize = 1 << 20;
@@ -481,17 +450,13 @@ mod tests {
             (Binary, &[13, 0, 9, 3, 99, 0, 0, 0, 1], "unknown data type 99 at offset 4"),
             (Compact, &[0x10], "unknown data type 0 at offset 0"),
             (Compact, &[0x1e], "unknown data type 14 at offset 0"),
+            (Compact, &[0x05, 0x80, 0x80, 0x80, 0x80, 0x80], "does not end within"),
+            (Compact, &[0x15, 0x80, 0x80, 0x80, 0x80, 0x80], "does not end within"),
             (
                 Compact,
-                &[0x05, 0x80, 0x80, 0x80, 0x80, 0x80],
-                "bytes end where the last byte of a varint should be, at offset 5",
+                &[0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80],
+                "varint at offset 1 does not end within 10",
             ),
-            (
-                Compact,
-                &[0x15, 0x80, 0x80, 0x80, 0x80, 0x80],
-                "bytes end where the last byte of a varint should be, at offset 5",
-            ),
-            (Compact, &[0x16, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80], "at offset 10"),
             (Compact, &[0x18, 0xff, 0xff, 0xff, 0xff, 0x0f], "negative length -1 at offset 1"),
             (Compact, &[0x18, 0xff, 0xff, 0xff, 0xff, 0x07], "of 2147483653 bytes is larger"),
             (Compact, &[0x19, 0xfc, 0xff, 0xff, 0xff, 0xff, 0x07], "of 2147483654 bytes is larger"),

@@ -136,7 +136,7 @@ fn varint_32<'a>(bytes: &[u8], rest: &'a [u8]) -> Result<Option<(i32, &'a [u8])>
     match compact::varint(rest, VARINT_32) {
         Ok((value, len)) => Ok(Some((value as u32 as i32, rest.get(len..).unwrap_or_default()))),
         Err(BadVarint::Ends) => Ok(None),
-        Err(BadVarint::TooLong) => Err(compact::too_long(bytes.len() - rest.len(), VARINT_32).into()),
+        Err(BadVarint::TooLong) => Err(DecodeError::varint(bytes.len() - rest.len(), VARINT_32).into()),
     }
 }
 
@@ -176,7 +176,7 @@ pub(crate) const COMPACT: u8 = 0x82;
 /// The version of Thrift Compact: the low five bits of the second byte.
 pub(crate) const COMPACT_VERSION: u8 = 1;
 
-/// An error that no method declares: what a message of the kind [`MessageKind::Exception`] carries.
+/// An error that no method declares: what a message of the kind exception carries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApplicationException {
     /// What went wrong: one of the constants here, or any other number.
@@ -357,22 +357,14 @@ mod tests {
             (Compact, &[0x82, 0x22], "version 2 of Thrift Compact is unknown"),
             (Compact, &[0x82, 0x01], "invalid message type 0"),
             (Compact, &[0x82, 0xa1], "invalid message type 5"),
-            (
-                Compact,
-                &[0x82, 0x21, 0x80, 0x80, 0x80, 0x80, 0x80],
-                "bytes end where the last byte of a varint should be, at offset 6",
-            ),
+            (Compact, &[0x82, 0x21, 0x80, 0x80, 0x80, 0x80, 0x80], "does not end within"),
             (Compact, &[0x82, 0x21, 0, 0xff, 0xff, 0xff, 0xff, 0x0f], "negative length -1 at offset 3"),
             (
                 Compact,
                 &[0x82, 0x21, 0, 0xff, 0xff, 0xff, 0xff, 0x07],
                 "received method name of 2147483647 bytes is larger",
             ),
-            (
-                Compact,
-                &[0x82, 0x21, 0, 0x80, 0x80, 0x80, 0x80, 0x80],
-                "bytes end where the last byte of a varint should be, at offset 7",
-            ),
+            (Compact, &[0x82, 0x21, 0, 0x80, 0x80, 0x80, 0x80, 0x80], "does not end within"),
         ];
         for (protocol, bytes, want) in rows {
             let err = Envelope::parse(*protocol, bytes).unwrap_err().to_string();

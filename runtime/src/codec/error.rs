@@ -30,6 +30,7 @@ enum EncodeKind {
 enum DecodeKind {
     End { wanted: &'static str, at: usize },
     NegativeLength { len: i32, at: usize },
+    Varint { at: usize, max: usize },
     Length { claimed: usize, left: usize, at: usize },
     UnknownType { byte: u8, at: usize },
     Depth { at: usize },
@@ -89,6 +90,12 @@ impl DecodeError {
         Self(Box::new(DecodeKind::End { wanted, at }))
     }
 
+    /// A number of Compact that does not end within as many bytes as the largest takes.
+    #[cold]
+    pub(super) fn varint(at: usize, max: usize) -> Self {
+        Self(Box::new(DecodeKind::Varint { at, max }))
+    }
+
     /// A negative length, or a count of bytes or elements that the `left` bytes cannot hold.
     #[cold]
     pub(super) fn length(claimed: i32, left: usize, at: usize) -> Self {
@@ -132,6 +139,7 @@ impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             DecodeKind::End { wanted, at } => write!(f, "bytes end where {wanted} should be, at offset {at}"),
+            DecodeKind::Varint { at, max } => write!(f, "varint at offset {at} does not end within {max} bytes"),
             DecodeKind::NegativeLength { len, at } => write!(f, "negative length {len} at offset {at}"),
             DecodeKind::Length { claimed, left, at } => {
                 write!(f, "length {claimed} at offset {at} claims more than the {left} bytes left can hold")
