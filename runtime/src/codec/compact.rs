@@ -1078,7 +1078,10 @@ pub(crate) mod tests {
             (&[0x25], "bytes end where an i32 should be, at offset 1"),
             (&[0x25, 0xff, 0xff, 0xff, 0xff], "bytes end where an i32 should be, at offset 1"),
             (&[0x25, 0xff, 0xff, 0xff, 0xff, 0xff], "varint at offset"),
-            (&[0x96, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80, 0], "bytes end where the last byte"),
+            (
+                &[0x96, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x80, 0],
+                "varint at offset 1 does not end within 10 bytes",
+            ),
             (&[0x25, 10], "bytes end where a field or the end of a struct should be, at offset 2"),
             (&[0x1e, 0], "unknown data type 14 at offset 0"),
             (&[0x1f, 0], "unknown data type 15 at offset 0"),
