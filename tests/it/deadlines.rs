@@ -347,11 +347,12 @@ async fn a_call_with_a_cancelled_context_ends_with_its_cause() {
             desk.say("running");
             let cause = cx.cancelled().await;
             let talk = async { client.talk().context(&cx).await?.recv().await.map(drop) };
+            let download = async { client.download(Note::default()).context(&cx).await?.recv().await.map(drop) };
             let upload = async { client.upload().context(&cx).await?.close_and_recv().await.map(drop) };
             let errors = [
                 talk.await.unwrap_err(),
                 upload.await.unwrap_err(),
-                client.download(Note::default()).context(&cx).await.map(drop).unwrap_err(),
+                download.await.unwrap_err(),
                 client.ask(Note::default()).context(&cx).await.unwrap_err(),
             ];
             seen.send((cause, errors)).map_err(|_| Error::new("the test has ended"))

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -47,6 +48,10 @@ pub(super) async fn run(
             }
         }
     }
+    // Who has connected already is served, and told to go elsewhere.
+    while let Some(Ok((io, peer))) = listener.accept().now_or_never() {
+        connections.spawn(serve(io, peer, host.clone(), Arc::clone(&options)));
+    }
     // The address is free for the next process while the last calls end.
     drop(listener);
     host.handlers.close();
@@ -67,7 +72,7 @@ pub(super) async fn run(
 async fn serve(mut io: BoxIo, peer: Address, mut host: Host, options: Arc<Options>) {
     let detected = tokio::select! {
         detected = timeout(options.detection_timeout, sniff(&mut io, is_decided)) => detected,
-        () = host.shutdown.reached(Stopping::Draining) => return,
+        () = host.shutdown.last_call() => return,
     };
     let ahead = match detected {
         Ok(Ok(ahead)) => ahead,

@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -161,6 +162,9 @@ pub(crate) enum Stopping {
     Forced,
 }
 
+/// How long a shutdown waits for what is only beginning.
+pub(crate) const LAST_CALL: Duration = Duration::from_millis(100);
+
 /// Hears of a server's shutdown.
 #[derive(Clone, Debug)]
 pub(crate) struct Shutdown(pub(crate) watch::Receiver<Stopping>);
@@ -169,6 +173,12 @@ impl Shutdown {
     /// Waits until the shutdown has come so far. A server that is gone has come to the end.
     pub(crate) async fn reached(&mut self, stage: Stopping) {
         let _ = self.0.wait_for(|now| *now >= stage).await;
+    }
+
+    /// Waits until a shutdown has begun, and a moment more: what a client sent before it knew may still begin.
+    pub(crate) async fn last_call(&mut self) {
+        self.reached(Stopping::Draining).await;
+        tokio::time::sleep(LAST_CALL).await;
     }
 
     /// Whether the shutdown has come so far.

@@ -176,8 +176,14 @@ impl Streams {
 }
 
 impl Streams {
-    /// Fails every stream, the queued ones too. Only the first reason counts.
+    /// The connection has ended: what its last bytes said to single streams is heard first, then all others fail.
     pub(super) fn close(&mut self, err: Error) {
+        self.drain(&mut Context::from_waker(Waker::noop()));
+        self.fail_all(err);
+    }
+
+    /// Fails every stream, the queued ones too. Only the first reason counts.
+    fn fail_all(&mut self, err: Error) {
         let (err, opened) = {
             let mut queue = lock(&self.lane.queue);
             queue.ready.clear();
@@ -194,6 +200,6 @@ impl Streams {
 impl Drop for Streams {
     /// The task has ended, or was dropped with its runtime: nothing on this connection can be sent any more.
     fn drop(&mut self) {
-        self.close(super::connection_lost(&self.lane.peer, "it was closed"));
+        self.fail_all(super::connection_lost(&self.lane.peer, "it was closed"));
     }
 }

@@ -46,7 +46,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     let handshake = tokio::select! {
         handshake = tokio::time::timeout(config.partial_timeout, handshake) => handshake,
         // There is no stream yet that could be drained.
-        () = shutdown.reached(Stopping::Draining) => return Ok(()),
+        () = shutdown.last_call() => return Ok(()),
     };
     let connection = match handshake {
         Ok(connection) => connection.map_err(|err| stream_error(&err, &name))?,

@@ -19,7 +19,7 @@ use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::status::BizStatusError;
-use crate::transport::{Answer, Exchange, Host, Stopping};
+use crate::transport::{Answer, Exchange, Host, LAST_CALL, Stopping};
 use crate::wire::ttheader::{self, Header, Limits, key};
 
 /// What a server sets for ping-pong connections.
@@ -61,10 +61,6 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         }
     }
 }
-
-/// How long an idle connection is served after a shutdown has begun: what a client sent before it knew is still answered, and
-/// the answer says that the connection is about to end.
-const LAST_CALL: Duration = Duration::from_millis(100);
 
 /// The reading side of a connection.
 struct Input<R> {
