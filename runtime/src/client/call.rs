@@ -19,7 +19,7 @@ use crate::metainfo::Metainfo;
 use crate::schema::Method;
 use crate::status::Code;
 use crate::stream::{BidiStream, ClientStream, Receiver, Sender};
-use crate::transport::{Halves, RecvHalf};
+use crate::transport::{Halves, RecvHalf, SendHalf};
 
 /// A boxed future: what awaiting a call gives.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -157,7 +157,7 @@ impl<S: Open> IntoFuture for StreamCall<S> {
         Box::pin(async move {
             let mut halves = self.shared.open(self.method, &self.options).await?;
             if let Some(request) = self.request {
-                halves.send.send(&*request)?;
+                send_only(&mut *halves.send, &*request)?;
                 halves.send.close();
             }
             Ok(S::open(Opened(halves)))
@@ -249,7 +249,7 @@ impl<T: Success, E: Throws> Call<T, E> {
 
     async fn over_a_stream(&mut self) -> Result<Answer<T, E>> {
         let Halves { mut send, mut recv } = self.shared.open(self.method, &self.options).await?;
-        send.send(&*self.args)?;
+        send_only(&mut *send, &*self.args)?;
         send.close();
         if self.method.oneway {
             // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
@@ -258,6 +258,14 @@ impl<T: Success, E: Throws> Call<T, E> {
         }
         let reply = recv_reply(&mut *recv).await?;
         Ok(Answer { reply, around: Around::Stream(recv) })
+    }
+}
+
+/// Sends the one request of a call. Where the server has ended the stream already, the receiving half tells how.
+fn send_only(send: &mut dyn SendHalf, request: &dyn Encode) -> Result<()> {
+    match send.send(request) {
+        Err(err @ (Error::Encode(_) | Error::TooLarge { .. })) => Err(err),
+        _ => Ok(()),
     }
 }
 

@@ -178,7 +178,10 @@ impl Streams {
 impl Streams {
     /// The connection has ended: what its last bytes said to single streams is heard first, then all others fail.
     pub(super) fn close(&mut self, err: Error) {
-        self.drain(&mut Context::from_waker(Waker::noop()));
+        // Where the connection broke, the h2 crate would give that as the reset of each stream.
+        if matches!(&err, Error::ConnectionLost(lost) if lost.reason == super::EOF) {
+            self.drain(&mut Context::from_waker(Waker::noop()));
+        }
         self.fail_all(err);
     }
 
