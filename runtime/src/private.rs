@@ -80,9 +80,3 @@ pub trait Exception: Thrift + 'static {
     /// The exception as what it is to Rust.
     fn as_error(&self) -> &(dyn std::error::Error + 'static);
 }
-
-/// Whether a type is a struct, union or exception on the wire: what a stream can carry.
-#[must_use]
-pub const fn is_struct<T: Thrift>() -> bool {
-    matches!(T::TYPE, TType::Struct)
-}

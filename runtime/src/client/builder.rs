@@ -49,11 +49,8 @@ pub enum Payload {
     Compact,
 }
 
-const DEFAULT_MESSAGES: Messages = Messages {
-    layout: Layout::Framed,
-    protocol: Protocol::Binary,
-    usage: Use::Long(LongConnection { max_idle_per_address: 1024, max_idle_timeout: Duration::from_secs(60) }),
-};
+const DEFAULT_MESSAGES: Messages =
+    Messages { layout: Layout::Framed, protocol: Protocol::Binary, usage: Use::Long(LongConnection::DEFAULT) };
 
 /// What both kinds of clients can set.
 #[derive(Clone, Debug)]

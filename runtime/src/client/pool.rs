@@ -24,9 +24,13 @@ pub struct LongConnection {
     pub max_idle_timeout: Duration,
 }
 
+impl LongConnection {
+    pub(super) const DEFAULT: Self = Self { max_idle_per_address: 1024, max_idle_timeout: Duration::from_secs(60) };
+}
+
 impl Default for LongConnection {
     fn default() -> Self {
-        Self { max_idle_per_address: 1024, max_idle_timeout: Duration::from_secs(60) }
+        Self::DEFAULT
     }
 }
 

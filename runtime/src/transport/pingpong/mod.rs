@@ -6,3 +6,21 @@ pub(crate) mod client;
 pub(crate) mod message;
 pub(crate) mod mux;
 pub(crate) mod server;
+
+use tokio::io::{AsyncWriteExt as _, WriteHalf};
+use tokio::sync::mpsc;
+
+use crate::codec::Buffer;
+use crate::net::BoxIo;
+
+/// Writes the messages of a multiplexed connection, all that are there by one system call, until no one sends more.
+async fn write_queued(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Buffer>) -> std::io::Result<()> {
+    let mut batch = Vec::new();
+    while queue.recv_many(&mut batch, 256).await > 0 {
+        let mut messages = batch.drain(..);
+        let Some(mut all) = messages.next() else { continue };
+        messages.for_each(|message| all.append(message));
+        io.write_all_buf(&mut all.take()).await?;
+    }
+    io.shutdown().await
+}

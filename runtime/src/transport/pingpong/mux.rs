@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt as _, ReadHalf};
 use tokio::sync::{mpsc, oneshot};
 
 use super::message::{Message, Reader};
+use super::write_queued;
 use crate::codec::Buffer;
 use crate::context::lock;
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ impl Connection {
         let (read, write) = tokio::io::split(io);
         let (requests, queue) = mpsc::unbounded_channel();
         let calls = Arc::new(Calls::default());
-        tokio::spawn(write_requests(write, queue));
+        tokio::spawn(write_queued(write, queue));
         tokio::spawn(read_answers(read, Arc::clone(&calls), peer.to_owned(), limits));
         Self { requests, calls }
     }
@@ -83,18 +84,6 @@ impl Connection {
         waiting.answers.insert(seq_id, send);
         Ok((Some(answer), Some(Ticket { calls: &self.calls, seq_id })))
     }
-}
-
-/// Writes requests, all that are there by one system call.
-async fn write_requests(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Buffer>) -> std::io::Result<()> {
-    let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        let mut requests = batch.drain(..);
-        let Some(mut all) = requests.next() else { continue };
-        requests.for_each(|request| all.append(request));
-        io.write_all_buf(&mut all.take()).await?;
-    }
-    io.shutdown().await
 }
 
 /// Hands each answer to the call that waits for it.

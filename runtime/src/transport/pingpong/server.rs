@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 
 use super::message::{Layout, Message, Reader, kind_text, put};
+use super::write_queued;
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::Context;
@@ -108,7 +109,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let (read, write) = tokio::io::split(io);
     let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader };
     let (replies, queue) = mpsc::unbounded_channel();
-    let writing = tokio::spawn(write_replies(write, queue));
+    let writing = tokio::spawn(write_queued(write, queue));
     let room = Arc::new(Semaphore::new(config.max_concurrent_calls));
     let caller = Arc::new(caller);
     let mut shutdown = caller.host.shutdown.clone();
@@ -153,18 +154,6 @@ async fn answer_later(
         Ok(Replied { reply: None, .. }) => {}
         Err(err) => tracing::debug!(peer = %caller.peer, %err, "a multiplexed call could not be answered"),
     }
-}
-
-/// Writes replies, all that are there by one system call.
-async fn write_replies(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Buffer>) -> io::Result<()> {
-    let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
-        let mut replies = batch.drain(..);
-        let Some(mut all) = replies.next() else { continue };
-        replies.for_each(|reply| all.append(reply));
-        io.write_all_buf(&mut all.take()).await?;
-    }
-    io.shutdown().await
 }
 
 /// Kitex's frame of no call, which says that the connection is about to end.
