@@ -9,8 +9,8 @@ use syn::{FnArg, ReceiverKind, ReturnType, TraitItem};
 use crate::diag::Diag;
 use crate::front;
 use crate::model::{
-    Body, Enum, Exception, Field, Id, Item, Method, Mode, Name, Output, Param, ParamKind, Service, Shape, Struct,
-    Throws, Union, is_implied, simple,
+    Body, Enum, Exception, Field, Id, Item, Method, Mode, Name, Number, Output, Param, ParamKind, Service, Shape,
+    Struct, Throws, Union, is_implied, simple,
 };
 use crate::names::{self, Case};
 
@@ -23,8 +23,8 @@ pub(crate) fn item(item: &Item, diag: &mut Diag) {
         );
     }
     match &item.body {
-        Body::Struct(body) => fields(body, diag),
-        Body::Union(body) => union(&item.ident, body, diag),
+        Body::Struct(body) => fields(item, body, diag),
+        Body::Union(body) => union(item, body, diag),
         Body::Enum(body) => enumeration(&item.ident, body, diag),
         Body::None => {}
     }
@@ -83,15 +83,15 @@ pub(crate) fn method(method: &Method, diag: &mut Diag) {
     }
 }
 
-fn fields(body: &Struct, diag: &mut Diag) {
+fn fields(item: &Item, body: &Struct, diag: &mut Diag) {
     unique_ids("a field's", body.fields.iter().map(|field| (field.id, &field.ident)), diag);
     unique_names("field", RENAME, body.fields.iter().map(|field| (&field.name, &field.ident)), diag);
     for field in &body.fields {
-        requiredness(field, diag);
+        requiredness(field, item.default.is_some(), diag);
     }
 }
 
-fn requiredness(field: &Field, diag: &mut Diag) {
+fn requiredness(field: &Field, has_default: bool, diag: &mut Diag) {
     if let Some(required) = &field.required {
         if field.optional {
             diag.error(
@@ -99,19 +99,24 @@ fn requiredness(field: &Field, diag: &mut Diag) {
                 "a field is optional or required: remove `required`, or write the type without `Option`",
             );
         }
-        if let Some(default) = &field.default {
+        if let (Some(default), false) = (&field.default, has_default) {
             diag.error(
                 default,
-                "a required field is never left out, so its default would never be used: remove one of the two",
+                "a required field is never left out, so its default would never be used: remove one of the two, or add \
+                    `#[thrift(default)]` to the struct, whose `Default` then uses it",
             );
         }
+    }
+    if let (Some(flag), None, false) = (&field.default_requiredness, &field.required, field.optional) {
+        diag.error(flag, "this field has default requiredness as it is: remove `default_requiredness`");
     }
     if field.optional && front::option(&field.ty).is_some() {
         diag.error(&field.ty, "a field is there or not: write one `Option`, not `Option<Option<..>>`");
     }
 }
 
-fn union(ident: &Ident, body: &Union, diag: &mut Diag) {
+fn union(item: &Item, body: &Union, diag: &mut Diag) {
+    let ident = &item.ident;
     let example = "#[thrift(unknown)] Unknown(thrill::UnknownField)";
     keeps_unknown("a union", "variants", example, ident, &body.unknown, diag);
     unique_ids("a variant's", body.variants.iter().map(|variant| (variant.id, &variant.ident)), diag);
@@ -119,6 +124,17 @@ fn union(ident: &Ident, body: &Union, diag: &mut Diag) {
     for variant in &body.variants {
         if front::option(&variant.ty).is_some() {
             diag.error(&variant.ty, "a union's variant is its value: write the type without `Option`");
+        }
+    }
+    let mut defaults = body.variants.iter().filter_map(|variant| variant.default.as_ref());
+    match (defaults.next(), &item.default) {
+        (None, Some(flag)) => {
+            diag.error(flag, "say which variant is the default: add `default = ..` to one, or remove this");
+        }
+        _ => {
+            for again in defaults {
+                diag.error(again, "a union is one value, so it has one default: remove the others");
+            }
         }
     }
 }
@@ -162,12 +178,14 @@ fn unique_ids<'a>(whose: &str, ids: impl Iterator<Item = (Id, &'a Ident)> + Clon
             Id::Unreadable => {}
             Id::Missing => diag.error(ident, format!("`{ident}` needs an id: add `#[thrift(id = {})]`", suggest())),
             Id::Given(id) if !(1..=i64::from(i16::MAX)).contains(&id.value) => {
-                diag.error(
-                    &id,
-                    format!("{} cannot be {whose} id: ids are 1 to 32767, and {} is free", id.value, suggest()),
-                );
+                let whose = format!("{} cannot be {whose} id", id.value);
+                diag.error(&id, format!("{whose}: ids are 1 to 32767, and {} is free", suggest()));
             }
-            Id::Given(id) => {
+            Id::Nonpositive(id) if !(i64::from(i16::MIN)..=0).contains(&id.value) => {
+                let range = "`nonpositive_id` is for ids from -32768 to 0";
+                diag.error(&id, format!("{range}, and this is {}: remove it, or write the id that is meant", id.value));
+            }
+            Id::Given(id) | Id::Nonpositive(id) => {
                 if let Some(first) = taken.insert(id.value, ident) {
                     diag.error(&id, format!("id {} is already that of `{first}`: {} is free", id.value, suggest()));
                 }
@@ -391,24 +409,25 @@ fn answers(method: &Method, diag: &mut Diag) {
     }
 }
 
-/// The exceptions of one method: ids from 1, each once; variants that do not collide.
+/// The exceptions of one method: ids that are not the result's, each once; variants that do not collide.
 fn exceptions(throws: &Throws, diag: &mut Diag) {
-    let ids = throws.exceptions.iter().filter_map(|it| Some((Id::Given(it.id), it.variant()?)));
-    unique_ids("an exception's", ids, diag);
+    unique_ids("an exception's", throws.exceptions.iter().map(|it| (it.id, &it.variant)), diag);
     let mut taken = HashSet::new();
     for exception in &throws.exceptions {
-        let Some(variant) = exception.variant() else { continue };
-        if variant == "Error" {
-            diag.error(
-                &exception.ty,
-                "the variant `Error` is for every other failure: import the exception under another name",
-            );
-        } else if !taken.insert(variant) {
-            diag.error(
-                &exception.ty,
-                format!("`{variant}` is already a variant: name an exception once, or import it under another name"),
-            );
+        let Exception { id, variant, ty, .. } = exception;
+        if matches!(id, Id::Nonpositive(Number { value: 0, .. })) {
+            diag.error(id, "field 0 of a reply is the result, so it cannot be an exception: write another id");
         }
+        let instead = || format!("`{} => Other({})`", id.to_token_stream(), names::spelled(ty));
+        if variant == "Error" {
+            let message = "the variant `Error` is for every other failure: name this one, such as";
+            diag.error(variant, format!("{message} {}", instead()));
+        } else if !taken.insert(variant) {
+            diag.error(variant, format!("`{variant}` is already a variant: name this one, such as {}", instead()));
+        }
+    }
+    if taken.len() == throws.exceptions.len() {
+        unique_names("exception", RENAME, throws.exceptions.iter().map(|it| (&it.name, &it.variant)), diag);
     }
 }
 
@@ -461,5 +480,9 @@ fn suggested_enum(method: &Method) -> String {
 
 /// A throws list as text, to compare two.
 fn declared(exceptions: &[Exception]) -> String {
-    exceptions.iter().map(|it| format!("{} => {};", it.id.value, it.ty.to_token_stream())).collect()
+    let spelled = |it: &Exception| {
+        let (id, ty) = (it.id.to_token_stream(), it.ty.to_token_stream());
+        format!("{id} => {}({ty}) {};", it.variant, it.name.text)
+    };
+    exceptions.iter().map(spelled).collect()
 }

@@ -23,15 +23,21 @@ use diag::Diag;
 /// | --- | --- | --- |
 /// | type | `#[thrift(exception)]` | a struct that `#[throws]` may name; also `Display` and `std::error::Error` |
 /// | type | `#[thrift(crate = path)]` | where `thrill` is, if not at `::thrill` |
+/// | type | `#[thrift(default)]` | also `Default`: a struct's fields as their `default` says, an enum's 0, a union's `default` |
 /// | type, field, variant | `#[thrift(rename = "..")]` | the name in the IDL, if not the one in Rust |
 /// | field, union variant | `#[thrift(id = N)]` | the field's id, 1 to 32767; every field and variant needs one |
+/// | field, union variant | `#[thrift(id = -1, nonpositive_id)]` | an id below 1, as old IDL has that leaves ids out |
 /// | field | `#[thrift(required)]` | always written, and an error where a peer leaves it out |
-/// | field | `#[thrift(default = expr)]` | the value where a peer leaves the field out |
+/// | field | `#[thrift(default_requiredness)]` | the IDL says neither `optional` nor `required`, whatever the Rust says |
+/// | field, union variant | `#[thrift(default = expr)]` | the value where a peer leaves the field, or all variants, out |
 /// | enum variant | `#[thrift(value = N)]` | the number; otherwise the discriminant, or the number before plus one |
 /// | one variant | `#[thrift(unknown)]` | keeps what a newer peer sends; every union and enum needs one |
 ///
 /// A field of type `Option<T>` is optional: written when it is `Some`. A field of any other type is always written, and
 /// is `Default::default()` where a peer leaves it out. Enums also get `From` to and from `i32`.
+///
+/// `default_requiredness` on an `Option` is the nil pointer of Kitex: a field that need not be there, though its IDL does
+/// not say `optional`. On a `required` field it keeps that word out of the schema, where the type has no default value.
 ///
 /// ```ignore (it runs in the documentation of thrill, on which this crate cannot depend)
 /// #[derive(Thrift, Clone, Debug, Default, PartialEq)]
@@ -79,7 +85,8 @@ pub fn derive_thrift(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 /// | method | `#[method(name = "..")]` | the method's name on the wire |
 /// | method | `#[oneway]` | a call without an answer |
 /// | method | `#[throws(1 => NotFound)]` | declared exceptions; the `Result`'s error type names the enum to generate |
-/// | argument | `#[thrift(..)]` | `id`, `rename`, `required`, `default` as on a field; ids are 1, 2, .. if not given |
+/// | method | `#[throws(1 => Gone(NotFound))]` | the same, with a name for the enum's variant; docs and `rename` may stand before |
+/// | argument | `#[thrift(..)]` | as on a field; ids are 1, 2, .. if not given |
 ///
 /// | mode | signature |
 /// | --- | --- |

@@ -14,6 +14,8 @@ pub(crate) struct Item {
     pub(crate) docs: String,
     pub(crate) root: Root,
     pub(crate) generics: Generics,
+    /// Where it says `default`.
+    pub(crate) default: Option<Path>,
     pub(crate) body: Body,
 }
 
@@ -41,6 +43,8 @@ pub(crate) struct Field {
     pub(crate) optional: bool,
     /// Where it says `required`.
     pub(crate) required: Option<Path>,
+    /// Where it says `default_requiredness`.
+    pub(crate) default_requiredness: Option<Path>,
     pub(crate) default: Option<Expr>,
     pub(crate) docs: String,
 }
@@ -56,6 +60,7 @@ pub(crate) struct UnionVariant {
     pub(crate) name: Name,
     pub(crate) id: Id,
     pub(crate) ty: Type,
+    pub(crate) default: Option<Expr>,
     pub(crate) docs: String,
 }
 
@@ -182,7 +187,7 @@ pub(crate) enum Shape {
     },
 }
 
-/// `#[throws(1 => NotFound)]`
+/// `#[throws(1 => NotFound, 2 => Gone(NotFound))]`
 pub(crate) struct Throws {
     pub(crate) attr: Path,
     pub(crate) exceptions: Vec<Exception>,
@@ -190,8 +195,12 @@ pub(crate) struct Throws {
 
 #[derive(Clone)]
 pub(crate) struct Exception {
-    pub(crate) id: Number,
+    pub(crate) name: Name,
+    pub(crate) id: Id,
+    /// The variant that carries it: the last part of the type's path, if it has no name of its own.
+    pub(crate) variant: Ident,
     pub(crate) ty: Path,
+    pub(crate) docs: String,
 }
 
 /// A name on the wire, and where it comes from.
@@ -212,6 +221,8 @@ pub(crate) struct Number {
 #[derive(Clone, Copy)]
 pub(crate) enum Id {
     Given(Number),
+    /// A number below 1, where it says that this is meant.
+    Nonpositive(Number),
     Missing,
     /// It is there and cannot be read; an error says so already.
     Unreadable,
@@ -309,13 +320,6 @@ impl Method {
     }
 }
 
-impl Exception {
-    /// The variant that carries it: the last part of the type's path.
-    pub(crate) fn variant(&self) -> Option<&Ident> {
-        self.ty.segments.last().map(|segment| &segment.ident)
-    }
-}
-
 impl Output {
     /// The error enum that the method names: neither left out nor thrill's own `Error`.
     pub(crate) fn error_enum(&self) -> Option<&Type> {
@@ -366,7 +370,7 @@ impl Root {
 
 impl ToTokens for Id {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        if let Self::Given(number) = self {
+        if let Self::Given(number) | Self::Nonpositive(number) = self {
             number.to_tokens(tokens);
         }
     }

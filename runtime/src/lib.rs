@@ -102,7 +102,8 @@
 //! | [`Bytes`] (shares the message's memory), `Vec<u8>` | `binary` |
 //! | `Vec<T>`; `HashSet<T>`, `BTreeSet<T>`; `HashMap<K, V>`, `BTreeMap<K, V>` | `list`, `set`, `map` |
 //! | `Box<T>`, `Arc<T>` | as `T`; `Box` is for recursive types |
-//! | `uuid::Uuid`, with the feature `uuid` | `uuid`, which Kitex does not know |
+//! | [`Uuid`], of the feature `uuid`, which is on by default | `uuid`, which Kitex does not know |
+//! | [`OrderedF64`] | `double`, where it is a key |
 //!
 //! A union and an enum have a variant with `#[thrift(unknown)]`, which keeps what a newer peer sends.
 //!
@@ -251,11 +252,13 @@ pub mod private;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use thrill_macros::{Thrift, service};
+#[cfg(feature = "uuid")]
+pub use uuid::Uuid;
 
 pub use client::{
     Call, ClientBuilder, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport, WithMetadata,
 };
-pub use codec::{ApplicationException, DecodeError, EncodeError, Message, Thrift, UnknownField, Value};
+pub use codec::{ApplicationException, DecodeError, EncodeError, Message, OrderedF64, Thrift, UnknownField, Value};
 pub use context::Context;
 pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage};
 pub use metadata::Metadata;

@@ -2,12 +2,12 @@
 
 #![allow(clippy::use_self, reason = "types are named as users name them")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use thrill::schema::{self, Requiredness, StructKind, Type};
-use thrill::{ByteString, Bytes, Thrift, UnknownField, Value};
+use thrill::{ByteString, Bytes, OrderedF64, Thrift, UnknownField, Value};
 
 /// Optional, default and required, in an order of ids that is not the order written.
 #[derive(Thrift, Clone, Debug, Default, PartialEq)]
@@ -122,6 +122,46 @@ struct Defaults {
     mood: Mood,
 }
 
+/// As an old IDL has it: ids below 1, requiredness not said, values that exist before they are set.
+#[derive(Thrift, Clone, Debug, PartialEq)]
+#[thrift(default)]
+struct Old {
+    #[thrift(id = -1, nonpositive_id)]
+    implicit: bool,
+    #[thrift(id = 0, nonpositive_id)]
+    zero: Option<bool>,
+    #[thrift(id = 1, default_requiredness)]
+    pointer: Option<Box<Old>>,
+    #[thrift(id = 2, required, default = 8080)]
+    port: i16,
+    #[thrift(id = 3, default = "tea".to_owned())]
+    kind: Option<String>,
+    #[thrift(id = 4)]
+    state: State,
+    #[thrift(id = 5, required, default_requiredness)]
+    choice: Choice,
+}
+
+#[derive(Thrift, Clone, Copy, Debug, PartialEq, Eq)]
+#[thrift(default)]
+enum State {
+    #[thrift(value = 3)]
+    Done,
+    #[thrift(unknown)]
+    Unknown(i32),
+}
+
+#[derive(Thrift, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[thrift(default)]
+enum Choice {
+    #[thrift(id = -1, nonpositive_id)]
+    Word(String),
+    #[thrift(id = 2, default = 7)]
+    Number(i32),
+    #[thrift(unknown)]
+    Unknown(UnknownField),
+}
+
 /// What was asked for
 /// is not there.
 #[derive(Thrift, Clone, Debug, PartialEq)]
@@ -208,6 +248,44 @@ fn absent_fields_are_what_their_requiredness_says() {
 fn a_default_does_not_change_what_is_written() {
     let absent = Defaults { limit: 42, list: vec![], optional: None, mood: Mood::Calm };
     assert_eq!(encoded(&absent), hex("08 0001 0000002a | 0f 0002 08 00000000 | 08 0004 00000001 | 00"));
+}
+
+#[test]
+fn what_old_files_say_can_be_said() {
+    let port = "06 0002 1f90";
+    let rest = "0b 0003 00000003 746561 | 08 0004 00000000 | 0c 0005 08 0002 00000007 00 | 00";
+    encodes_and_decodes(&Old::default(), &format!("02 ffff 00 | {port} | {rest}"));
+    let old = Old { implicit: true, zero: Some(false), pointer: Some(Box::default()), ..Old::default() };
+    let inner = format!("02 ffff 00 | {port} | {rest}");
+    encodes_and_decodes(&old, &format!("02 ffff 01 | 02 0000 00 | 0c 0001 {inner} | {port} | {rest}"));
+    assert_eq!(decode_error::<Old>("0c 0005 00 00"), "required field port is not set (struct Old)");
+    assert_eq!(decode_error::<Old>(&format!("{port} 00")), "required field choice is not set (struct Old)");
+
+    let requiredness: Vec<_> = struct_of::<Old>().fields.iter().map(|field| (field.id, field.requiredness)).collect();
+    let (default, optional, required) = (Requiredness::Default, Requiredness::Optional, Requiredness::Required);
+    let want = [(-1, default), (0, optional), (1, default), (2, required), (3, optional), (4, default), (5, default)];
+    assert_eq!(requiredness, want);
+}
+
+#[test]
+fn defaults_of_enums_and_unions() {
+    assert_eq!(State::default(), State::Unknown(0));
+    assert_eq!(Choice::default(), Choice::Number(7));
+    assert_eq!(decoded::<Choice>("00"), Choice::Number(7));
+    encodes_and_decodes(&Choice::Word(String::new()), "0b ffff 00000000 00");
+}
+
+#[test]
+fn anything_can_be_a_key() {
+    type Keyed = HashMap<BTreeMap<Vec<OrderedF64>, BTreeSet<Choice>>, i8>;
+    let newer = Choice::Unknown(UnknownField { id: 9, value: Value::Double(f64::NAN) });
+    let key = BTreeMap::from([(vec![OrderedF64(0.5)], BTreeSet::from([newer]))]);
+    let list = "00000001 3fe0000000000000";
+    let set = "0c 00000001 04 0009 7ff8000000000000 00";
+    let map = Keyed::from([(key, 1)]);
+    let bytes = format!("0d 03 00000001 | 0f 0e 00000001 04 {list} {set} | 01");
+    assert_eq!(encoded(&map), hex(&bytes));
+    assert_eq!(decoded::<Keyed>(&bytes), map);
 }
 
 #[test]

@@ -211,6 +211,59 @@ fn the_schema_says_what_was_written() {
 }
 
 #[test]
+fn an_exception_can_be_thrown_by_several_names() {
+    #[thrill::service]
+    trait Shelf {
+        #[throws(
+            /// Somebody has it.
+            #[thrift(rename = "taken_by")]
+            2 => Taken(Lost),
+            3 => Gone(Lost),
+            #[thrift(nonpositive_id)]
+            -1 => other::VeryBusy,
+        )]
+        async fn fetch(&self) -> Result<(), FetchError>;
+    }
+
+    struct Full;
+
+    impl Shelf for Full {
+        async fn fetch(&self) -> Result<(), FetchError> {
+            Err(FetchError::Gone(Lost::default()))
+        }
+    }
+
+    let throws: Vec<_> = schema(&ShelfServer::new(Full)).methods[0].throws.iter().collect();
+    let want = [(2, "taken_by", "Somebody has it."), (3, "gone", ""), (-1, "very_busy", "")];
+    assert_eq!(throws.iter().map(|it| (it.id, it.name, it.docs)).collect::<Vec<_>>(), want);
+    // Of what is thrown once, the type tells the variant.
+    assert!(matches!(other::VeryBusy {}.into(), FetchError::VeryBusy(_)));
+    assert!(matches!(FetchError::Taken(Lost::default()), FetchError::Taken(_)));
+}
+
+/// The names of type parameters, and of what stands beside the arguments, belong to the user.
+#[allow(non_upper_case_globals, dead_code)]
+mod short_names {
+    #[derive(thrill::Thrift, Clone, Debug, Default)]
+    pub(super) struct T {}
+    #[derive(thrill::Thrift, Clone, Debug, Default)]
+    pub(super) struct W {}
+    #[derive(thrill::Thrift, Clone, Debug, Default)]
+    pub(super) struct R {}
+
+    const SERVICE: i32 = 3;
+
+    #[thrill::service]
+    pub(super) trait Short {
+        #[streaming(mode = "bidirectional")]
+        async fn t(&self, stream: thrill::BidiStream<T, W>) -> thrill::Result<()>;
+        #[streaming(mode = "server")]
+        async fn w(&self, req: R, responses: thrill::Sender<T>) -> thrill::Result<()>;
+        async fn r(&self, a: T, b: W, #[thrift(default = SERVICE)] c: i32) -> thrill::Result<R>;
+    }
+}
+
+#[test]
 fn a_service_without_namespace_has_no_package_and_its_names_are_as_written() {
     #[thrill::service]
     trait Bare {

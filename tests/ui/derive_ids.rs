@@ -1,4 +1,4 @@
-//! Every field has an id of its own, 1 to 32767.
+//! Every field has an id of its own, 1 to 32767, or below where that is meant.
 
 use thrill::Thrift;
 
@@ -17,6 +17,12 @@ struct Ids {
     large: bool,
     #[thrift(id = "9")]
     text: bool,
+    #[thrift(id = -1, nonpositive_id)]
+    meant: bool,
+    #[thrift(id = -1, nonpositive_id)]
+    meant_again: bool,
+    #[thrift(id = 8, nonpositive_id)]
+    positive: bool,
 }
 
 fn main() {}

@@ -10,6 +10,8 @@ struct Requiredness {
     nested: Option<Option<String>>,
     #[thrift(id = 3, required, default = 7)]
     never_used: i32,
+    #[thrift(id = 4, default_requiredness)]
+    said_twice: i32,
 }
 
 fn main() {}

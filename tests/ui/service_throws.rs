@@ -67,6 +67,12 @@ trait Throws {
     #[throws(2 => other::Lost)]
     async fn twice(&self) -> Result<(), TwiceError>;
 
+    #[throws(1 => Gone(Lost), 2 => Gone(other::Lost), 3 => Error(Lost))]
+    async fn named(&self) -> Result<(), NamedError>;
+
+    #[throws(#[thrift(nonpositive_id)] 0 => Lost, #[thrift(required)] 1 => Gone(Lost), #[deprecated] 2 => Old(Lost))]
+    async fn attributes(&self) -> Result<(), AttributesError>;
+
     async fn undeclared(&self) -> Result<(), std::fmt::Error2>;
 }
 

@@ -99,7 +99,7 @@ impl Client<'_> {
         let p = self.service.root.private();
         let vis = &self.service.item.vis;
         let (index, _) = index(self.service, position);
-        let of = quote_spanned!(site()=> &SERVICE.methods[#index]);
+        let of = quote_spanned!(site()=> &__SERVICE.methods[#index]);
         let (cfg, shared, ident) = (&method.cfg, &method.shared, &method.ident);
         let doc = method.docs.is_empty().then(|| {
             let text = format!("Calls `{}`.", method.name.text);

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
 
+use super::structure::default;
 use super::{schema, site};
 use crate::model::{Enum, Item};
 
@@ -14,10 +15,12 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
     let variants: Vec<_> = body.variants.iter().map(|variant| &variant.ident).collect();
     let values: Vec<_> = body.variants.iter().map(|variant| &variant.value).collect();
     let schema = schema::enumeration(item, body);
+    let zero = quote_spanned!(site()=> <Self as ::core::convert::From<::core::primitive::i32>>::from(0));
+    let default = item.default.as_ref().map(|_| default(item, &zero));
     quote_spanned! {site()=>
         #[automatically_derived]
         #[allow(deprecated)]
-        impl ::core::convert::From<&#ident> for i32 {
+        impl ::core::convert::From<&#ident> for ::core::primitive::i32 {
             fn from(value: &#ident) -> Self {
                 match *value {
                     #(#ident::#variants => #values,)*
@@ -27,15 +30,15 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
         }
         #[automatically_derived]
         #[allow(deprecated)]
-        impl ::core::convert::From<#ident> for i32 {
+        impl ::core::convert::From<#ident> for ::core::primitive::i32 {
             fn from(value: #ident) -> Self {
                 Self::from(&value)
             }
         }
         #[automatically_derived]
         #[allow(deprecated)]
-        impl ::core::convert::From<i32> for #ident {
-            fn from(value: i32) -> Self {
+        impl ::core::convert::From<::core::primitive::i32> for #ident {
+            fn from(value: ::core::primitive::i32) -> Self {
                 match value {
                     #(#values => Self::#variants,)*
                     value => #(Self::#unknown)*(value),
@@ -58,5 +61,6 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
 
             #schema
         }
+        #default
     }
 }

@@ -5,8 +5,8 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::service::{message, success};
 use super::site;
-use crate::model::{Enum, Field, Item, Method, Mode, Service, Shape, Struct, Union};
-use crate::names::{self, Case};
+use crate::model::{Enum, Exception, Field, Item, Method, Mode, Service, Shape, Struct, Union};
+use crate::names;
 
 /// `fn schema` of a struct or exception.
 pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
@@ -123,15 +123,14 @@ fn method(service: &Service, method: &Method, p: &TokenStream) -> TokenStream {
         None => quote!(::core::option::Option::None),
     };
     let throws = method.throws.iter().flat_map(|throws| &throws.exceptions).map(|exception| {
-        let (id, ty) = (&exception.id, &exception.ty);
-        let name = exception.variant().map(|variant| Case::Snake.apply(&names::unraw(variant)));
+        let Exception { id, name, ty, docs, .. } = exception;
         quote! {
             #p::schema::Field {
                 id: #id,
                 name: #name,
                 ty: <#ty as #p::Thrift>::schema,
                 requiredness: #p::schema::Requiredness::Optional,
-                docs: "",
+                docs: #docs,
                 default: ::core::option::Option::None,
             }
         }
@@ -158,10 +157,10 @@ fn field(field: &Field, p: &TokenStream) -> TokenStream {
 fn field_of(field: &Field, ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
     let Field { id, name, docs, .. } = field;
     let ty = described_by(ty, p);
-    let requiredness = match (&field.required, field.optional) {
-        (Some(_), _) => quote!(Required),
-        (None, true) => quote!(Optional),
-        (None, false) => quote!(Default),
+    let requiredness = match (&field.default_requiredness, &field.required, field.optional) {
+        (None, Some(_), _) => quote!(Required),
+        (None, None, true) => quote!(Optional),
+        (Some(_), ..) | (None, None, false) => quote!(Default),
     };
     let default = match &field.default {
         Some(default) => {

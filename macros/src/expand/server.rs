@@ -22,7 +22,8 @@ pub(super) fn declaration(service: &Service) -> TokenStream {
     }
 }
 
-/// Writes its constructors, `Clone`, `Debug` and the dispatcher.
+/// Writes its constructors, `Clone`, `Debug` and the dispatcher. The type parameter is `__T`, since a message may be
+/// called `T`.
 ///
 /// ```text
 /// fn call(&self, call: ServerCall) -> Outcome {
@@ -46,35 +47,35 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
     let name = server.to_string();
     let arms = service.methods.iter().enumerate().map(|(position, method)| arm(service, position, method));
     quote_spanned! {site()=>
-        impl<T: #ident> #server<T> {
+        impl<__T: #ident> #server<__T> {
             /// Serves a handler.
             #[must_use]
-            #vis fn new(handler: T) -> Self {
+            #vis fn new(handler: __T) -> Self {
                 Self(#p::Arc::new(handler))
             }
 
             /// Serves a handler that others share.
             #[must_use]
-            #vis fn from_arc(handler: #p::Arc<T>) -> Self {
+            #vis fn from_arc(handler: #p::Arc<__T>) -> Self {
                 Self(handler)
             }
         }
 
-        impl<T> ::core::clone::Clone for #server<T> {
+        impl<__T> ::core::clone::Clone for #server<__T> {
             fn clone(&self) -> Self {
                 Self(::core::clone::Clone::clone(&self.0))
             }
         }
 
-        impl<T> ::core::fmt::Debug for #server<T> {
+        impl<__T> ::core::fmt::Debug for #server<__T> {
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
                 f.debug_struct(#name).finish_non_exhaustive()
             }
         }
 
-        impl<T: #ident> #p::Service for #server<T> {
+        impl<__T: #ident> #p::Service for #server<__T> {
             fn schema(&self) -> &'static #p::schema::Service {
-                &SERVICE
+                &__SERVICE
             }
 
             fn call(&self, call: #p::ServerCall) -> #p::Outcome {
@@ -95,7 +96,7 @@ fn arm(service: &Service, position: usize, method: &Method) -> TokenStream {
     let (cfg, ident, of) = (&method.cfg, &method.ident, &service.item.ident);
     let context = if method.context { quote_spanned!(site()=> cx) } else { quote_spanned!(site()=> _) };
     let cx = method.context.then(|| quote_spanned!(site()=> &cx,));
-    let call = quote_spanned!(site()=> <T as #of>::#ident);
+    let call = quote_spanned!(site()=> <__T as #of>::#ident);
     let types = |request, response| {
         let (request, response) = (message(request, &p), message(response, &p));
         quote!(#request, #response, _)

@@ -20,7 +20,7 @@ use crate::model::{Method, Service, Shape};
 /// pub struct EchoStreamClient(StreamChannel);
 /// pub struct EchoClient(Channel);
 /// const _: () = {
-///     static SERVICE: schema::Service = ..;
+///     static __SERVICE: schema::Service = ..;
 ///     struct __add_args { .. }
 ///     impl Thrift for __add_args { .. }
 ///     impl<T: Echo> Service for EchoServer<T> { .. }
@@ -48,7 +48,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
         #client_types
         #[allow(dead_code, deprecated, non_camel_case_types, non_snake_case)]
         const _: () = {
-            static SERVICE: #p::schema::Service = #value;
+            static __SERVICE: #p::schema::Service = #value;
             #messages
             #(#args)*
             #enum_impls
@@ -58,7 +58,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     }
 }
 
-/// The index of a method in `SERVICE.methods`, and the pattern that matches it.
+/// The index of a method in `__SERVICE.methods`, and the pattern that matches it.
 ///
 /// A `#[cfg]` may take an earlier method out of that list: then the compiler counts those that stay.
 pub(super) fn index(service: &Service, position: usize) -> (TokenStream, TokenStream) {

@@ -44,6 +44,8 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
     let build = body.fields.iter().map(|field| build(item, field, &p));
     let schema = schema::structure(item, body);
     let exception = body.exception.as_ref().map(|_| exception(item));
+    let defaults = body.fields.iter().map(initial);
+    let default = item.default.as_ref().map(|_| default(item, &quote_spanned!(site()=> Self { #(#defaults)* })));
     quote_spanned! {site()=>
         #[automatically_derived]
         #[allow(deprecated)]
@@ -72,6 +74,21 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
             #schema
         }
         #exception
+        #default
+    }
+}
+
+/// Writes `impl Default`.
+pub(super) fn default(item: &Item, value: &TokenStream) -> TokenStream {
+    let ident = &item.ident;
+    quote_spanned! {site()=>
+        #[automatically_derived]
+        #[allow(deprecated)]
+        impl ::core::default::Default for #ident {
+            fn default() -> Self {
+                #value
+            }
+        }
     }
 }
 
@@ -113,11 +130,24 @@ fn encode(field: &Field, p: &TokenStream) -> TokenStream {
     }
 }
 
+/// A field of the default value.
+fn initial(field: &Field) -> TokenStream {
+    let Field { ident, ty, .. } = field;
+    match (&field.default, field.optional) {
+        (None, true) => quote_spanned!(site()=> #ident: ::core::option::Option::None,),
+        (Some(default), true) => quote_spanned!(site()=> #ident: ::core::option::Option::Some(#default),),
+        (None, false) => quote_spanned!(site()=> #ident: <#ty as ::core::default::Default>::default(),),
+        (Some(default), false) => quote_spanned!(site()=> #ident: #default,),
+    }
+}
+
 /// The variable that holds a field until all are read, with the value of an absent field.
 fn slot(field: &Field, p: &TokenStream) -> TokenStream {
     let slot = slot_name(field);
     let ty = &field.ty;
-    match (&field.default, field.may_stay_empty()) {
+    // A required field is never left out: its default is for new values alone.
+    let default = field.default.as_ref().filter(|_| field.required.is_none());
+    match (default, field.may_stay_empty()) {
         (None, true) => {
             quote_spanned!(site()=> let mut #slot: ::core::option::Option<#ty> = ::core::option::Option::None;)
         }

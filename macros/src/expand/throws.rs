@@ -17,9 +17,9 @@ pub(super) fn declarations(service: &Service) -> TokenStream {
         let methods: Vec<_> = it.methods.iter().map(|method| format!("[`{of}::{}`]", names::unraw(method))).collect();
         let doc = format!("The errors of {}.", methods.join(", "));
         let variants = it.exceptions.iter().map(|exception| {
-            let (ident, ty) = (exception.variant(), &exception.ty);
-            let doc = format!("The declared exception {}.", exception.id.value);
-            quote!(#[doc = #doc] #ident(#ty),)
+            let Exception { variant, ty, name, docs, .. } = exception;
+            let doc = if docs.is_empty() { format!("The declared exception `{}`.", name.text) } else { docs.clone() };
+            quote!(#[doc = #doc] #variant(#ty),)
         });
         quote_spanned! {site()=>
             #(#cfg)*
@@ -40,9 +40,20 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
     let p = service.root.private();
     let enums = service.error_enums.iter().map(|it| {
         let (cfg, ty) = (&it.cfg, &it.ident);
-        let variants: Vec<_> = it.exceptions.iter().map(Exception::variant).collect();
+        let variants: Vec<_> = it.exceptions.iter().map(|exception| &exception.variant).collect();
         let types: Vec<_> = it.exceptions.iter().map(|exception| &exception.ty).collect();
         let ids: Vec<_> = it.exceptions.iter().map(|exception| &exception.id).collect();
+        let from =
+            it.exceptions.iter().filter(|exception| is_thrown_once(exception, &it.exceptions)).map(|exception| {
+                let Exception { variant, ty: thrown, .. } = exception;
+                quote_spanned! {site()=>
+                    impl ::core::convert::From<#thrown> for #ty {
+                        fn from(error: #thrown) -> Self {
+                            Self::#variant(error)
+                        }
+                    }
+                }
+            });
         quote_spanned! {site()=>
             #(#cfg)*
             const _: () = {
@@ -64,13 +75,7 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
                         self.as_error().source()
                     }
                 }
-                #(
-                    impl ::core::convert::From<#types> for #ty {
-                        fn from(error: #types) -> Self {
-                            Self::#variants(error)
-                        }
-                    }
-                )*
+                #(#from)*
                 impl ::core::convert::From<#p::Error> for #ty {
                     fn from(error: #p::Error) -> Self {
                         Self::Error(error)
@@ -108,4 +113,9 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
         }
     });
     quote!(#(#enums)*)
+}
+
+/// Whether the type alone tells the variant.
+fn is_thrown_once(exception: &Exception, all: &[Exception]) -> bool {
+    all.iter().filter(|other| names::spelled(&other.ty) == names::spelled(&exception.ty)).count() == 1
 }

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
 
+use super::structure::default;
 use super::{schema, site};
 use crate::model::{Item, Union};
 
@@ -40,6 +41,15 @@ pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
         }
     });
     let schema = schema::union(item, body);
+    let value = body.variants.iter().find_map(|variant| {
+        let (ident, default) = (&variant.ident, variant.default.as_ref()?);
+        Some(quote_spanned!(site()=> Self::#ident(#default)))
+    });
+    let default = value.as_ref().filter(|_| item.default.is_some()).map(|value| default(item, value));
+    let decoded = match &value {
+        Some(default) => quote_spanned!(site()=> ::core::result::Result::Ok(value.unwrap_or_else(|| #default))),
+        None => quote_spanned!(site()=> value.ok_or_else(|| #p::DecodeError::empty_union(#name))),
+    };
     quote_spanned! {site()=>
         #[automatically_derived]
         #[allow(deprecated)]
@@ -65,10 +75,11 @@ pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
                         _ => #(Self::#unknown)*(#p::UnknownField::decode(r, field)?),
                     });
                 }
-                value.ok_or_else(|| #p::DecodeError::empty_union(#name))
+                #decoded
             }
 
             #schema
         }
+        #default
     }
 }

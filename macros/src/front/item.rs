@@ -23,6 +23,7 @@ pub(crate) fn item(input: &DeriveInput, diag: &mut Diag) -> Item {
             None
         }
     };
+    let default = keys.flag("default");
     keys.finish();
     Item {
         ident: input.ident.clone(),
@@ -30,6 +31,7 @@ pub(crate) fn item(input: &DeriveInput, diag: &mut Diag) -> Item {
         docs: docs(&input.attrs),
         root,
         generics: input.generics.clone(),
+        default,
         body: body(input, exception, diag),
     }
 }
@@ -50,6 +52,7 @@ pub(super) fn field(ident: &Ident, written: &Type, attrs: &[Attribute], diag: &m
         ty: inner.unwrap_or(written).clone(),
         optional: inner.is_some(),
         required: keys.flag("required"),
+        default_requiredness: keys.flag("default_requiredness"),
         default: keys.expr("default", "0"),
         docs: docs(attrs),
     };
@@ -111,9 +114,14 @@ fn union(owner: &Ident, data: &DataEnum, diag: &mut Diag) -> Union {
             keeps(&mut keys, variant, "UnknownField", "(thrill::UnknownField)`: what a newer peer sends");
             union.unknown.push(ident.clone());
         } else {
-            let (name, id) = (renamed(&mut keys, ident), keys.id());
-            let ty = payload(&mut keys, variant, owner);
-            union.variants.push(UnionVariant { ident: ident.clone(), name, id, ty, docs: docs(&variant.attrs) });
+            union.variants.push(UnionVariant {
+                ident: ident.clone(),
+                name: renamed(&mut keys, ident),
+                id: keys.id(),
+                ty: payload(&mut keys, variant, owner),
+                default: keys.expr("default", "0"),
+                docs: docs(&variant.attrs),
+            });
         }
         keys.finish();
     }

@@ -114,14 +114,22 @@ impl<'d> Keys<'d> {
         }
     }
 
-    /// `id = 1`
+    /// `id = 1`, or `id = -1, nonpositive_id`
     pub(crate) fn id(&mut self) -> Id {
         let given = self.has("id");
-        match self.number("id") {
+        let number = self.number("id");
+        let nonpositive = self.nonpositive_id();
+        match number {
+            Some(number) if nonpositive => Id::Nonpositive(number),
             Some(number) => Id::Given(number),
             None if given || self.broken => Id::Unreadable,
             None => Id::Missing,
         }
+    }
+
+    /// Whether an id below 1 is meant.
+    pub(super) fn nonpositive_id(&mut self) -> bool {
+        self.flag("nonpositive_id").is_some()
     }
 
     /// `key = some::path`

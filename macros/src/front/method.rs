@@ -2,6 +2,7 @@
 
 use proc_macro2::Ident;
 use quote::format_ident;
+use syn::parse::ParseStream;
 use syn::punctuated::Punctuated;
 use syn::{Attribute, FnArg, Meta, Pat, PatType, Path, Token, TraitItemFn, Type, parse_quote};
 
@@ -116,23 +117,60 @@ fn oneway(own: &[Attribute], diag: &mut Diag) -> Option<Path> {
     Some(attr.path().clone())
 }
 
-/// `#[throws(1 => NotFound, 2 => other::Busy)]`
+/// `#[throws(1 => NotFound, 2 => Gone(other::NotFound))]`
 fn throws(own: &[Attribute], diag: &mut Diag) -> Option<Throws> {
     let attr = first(own, "throws")?;
-    let parse = |input: syn::parse::ParseStream<'_>| {
-        let id = input.parse::<syn::Expr>()?;
-        let id = number(&id).ok_or_else(|| syn::Error::new_spanned(&id, EXAMPLE))?;
-        input.parse::<Token![=>]>()?;
-        Ok(Exception { id, ty: input.parse()? })
-    };
     let list = match &attr.meta {
-        Meta::List(list) if !list.tokens.is_empty() => attr.parse_args_with(|input: syn::parse::ParseStream<'_>| {
-            Punctuated::<_, Token![,]>::parse_terminated_with(input, parse)
+        Meta::List(list) if !list.tokens.is_empty() => attr.parse_args_with(|input: ParseStream<'_>| {
+            Punctuated::<_, Token![,]>::parse_terminated_with(input, Thrown::parse)
         }),
         other => Err(syn::Error::new_spanned(other, EXAMPLE)),
     };
-    let exceptions = diag.ok(list).into_iter().flatten().collect();
+    let exceptions = diag.ok(list).into_iter().flatten().map(|thrown| exception(thrown, diag)).collect();
     Some(Throws { attr: attr.path().clone(), exceptions })
+}
+
+/// An entry of `#[throws]`, as written.
+struct Thrown {
+    attrs: Vec<Attribute>,
+    id: Number,
+    variant: Ident,
+    ty: Path,
+}
+
+impl Thrown {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let id = input.parse::<syn::Expr>()?;
+        let id = number(&id).ok_or_else(|| syn::Error::new_spanned(&id, EXAMPLE))?;
+        input.parse::<Token![=>]>()?;
+        let named = input.peek(syn::Ident) && input.peek2(syn::token::Paren);
+        let (name, ty) = if named {
+            let name: Ident = input.parse()?;
+            let carried;
+            syn::parenthesized!(carried in input);
+            (Some(name), carried.call(Path::parse_mod_style)?)
+        } else {
+            (None, input.call(Path::parse_mod_style)?)
+        };
+        let last = ty.segments.last().map(|segment| segment.ident.clone());
+        let variant = name.or(last).ok_or_else(|| syn::Error::new_spanned(&ty, EXAMPLE))?;
+        Ok(Self { attrs, id, variant, ty })
+    }
+}
+
+/// Reads the attributes of an entry: `rename`, `nonpositive_id`, docs.
+fn exception(thrown: Thrown, diag: &mut Diag) -> Exception {
+    let Thrown { attrs, id, variant, ty } = thrown;
+    if let Some(other) = attrs.iter().find(|attr| !["thrift", "doc"].iter().any(|known| attr.path().is_ident(known))) {
+        diag.error(other, "an exception has a doc comment and `#[thrift(rename = \"..\")]` only: remove this");
+    }
+    let mut keys = Keys::of(&attrs, "thrift", diag);
+    let snake = || Name { text: Case::Snake.apply(&names::unraw(&variant)), span: variant.span() };
+    let name = keys.name("rename", names::is_identifier).unwrap_or_else(snake);
+    let id = if keys.nonpositive_id() { Id::Nonpositive(id) } else { Id::Given(id) };
+    keys.finish();
+    Exception { name, id, variant, ty, docs: docs(&attrs) }
 }
 
 const EXAMPLE: &str = "each exception has an id: `#[throws(1 => NotFound)]`";
@@ -216,6 +254,7 @@ fn args(method: &Ident, name: &Name, fields: Vec<Field>, root: &Root) -> Item {
         docs: String::new(),
         root: root.clone(),
         generics: syn::Generics::default(),
+        default: None,
         body: Body::Struct(Struct { fields, exception: None }),
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod envelope;
 mod error;
 mod limits;
 mod message;
+mod ordered;
 mod reply;
 mod scalars;
 mod strings;
@@ -32,13 +33,15 @@ pub use error::{DecodeError, EncodeError};
 pub use limits::MAX_DEPTH;
 pub(crate) use message::Encode;
 pub use message::Message;
+pub use ordered::OrderedF64;
 pub use reply::{Reply, Success, Throws};
 pub use value::{UnknownField, Value};
 
 use crate::schema::Type;
 
 /// The wire type of a value, by the numbers of the Thrift Binary protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum TType {
     /// One byte, 0 or 1.

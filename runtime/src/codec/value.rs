@@ -7,7 +7,11 @@ use super::{DecodeError, EncodeError, Field, Reader, TType, Writer};
 
 /// Any Thrift value, by its wire type: a string is [`Value::Binary`], an enum [`Value::I32`], a union or exception
 /// [`Value::Struct`].
-#[derive(Clone, Debug, PartialEq)]
+///
+/// Doubles are compared as by [`OrderedF64`](crate::OrderedF64), so that any value can be a key: a NaN equals itself, and
+/// -0.0 is not 0.0.
+#[derive(Clone, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Value {
     /// `bool`
     Bool(bool),
@@ -195,7 +199,8 @@ fn decode_elements<R: Reader>(
 }
 
 /// A union's variant that this build does not know: kept, and written back as it came.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct UnknownField {
     /// The field's id.
     pub id: i16,
