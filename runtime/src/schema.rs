@@ -1,10 +1,38 @@
 //! What a trait and its messages say about themselves, as static data: names, ids, types, requiredness, docs.
 //!
-//! `#[derive(Thrift)]` and `#[thrill::service]` write it; printing IDL and generic calls read it. References between
-//! types are function pointers, so that recursive types are plain statics.
+//! `#[derive(Thrift)]` and `#[thrill::service]` write it; printing IDL and generic calls read it. All of it is there in
+//! constant evaluation, too: a named type is a `static`, so that recursive types refer to themselves.
+//!
+//! ```
+//! use thrill::schema::{Struct, Type};
+//!
+//! #[derive(thrill::Thrift)]
+//! struct Tree {
+//!     #[thrift(id = 1)]
+//!     name: String,
+//!     #[thrift(id = 2)]
+//!     children: Vec<Tree>,
+//! }
+//!
+//! const TREE: &Struct = match <Tree as thrill::Thrift>::SCHEMA {
+//!     Type::Struct(tree) => tree.get(),
+//!     _ => unreachable!(),
+//! };
+//! assert_eq!(TREE.fields[1].name, "children");
+//! assert_eq!(TREE.fields[1].ty.to_string(), "list<Tree>");
+//! ```
 
-/// A Thrift type.
-#[derive(Clone, Copy, Debug)]
+mod reference;
+
+use std::fmt;
+
+pub use reference::Ref;
+
+use crate::codec::{Buffer, Thrift, Value, binary};
+use crate::error::Result;
+
+/// A Thrift type. Its text is as in the IDL: `map<string, Note>`.
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Type {
     /// `bool`
@@ -26,15 +54,47 @@ pub enum Type {
     /// `uuid`
     Uuid,
     /// `list<…>`
-    List(fn() -> Self),
+    List(&'static Self),
     /// `set<…>`
-    Set(fn() -> Self),
+    Set(&'static Self),
     /// `map<…, …>`
-    Map(fn() -> Self, fn() -> Self),
+    Map(&'static Self, &'static Self),
     /// A struct, union or exception.
-    Struct(&'static Struct),
+    Struct(Ref<Struct>),
     /// An enum.
-    Enum(&'static Enum),
+    Enum(Ref<Enum>),
+    /// Stands in for a type whose derive has reported a mistake, so that nothing is said about it twice.
+    #[doc(hidden)]
+    Erroneous,
+}
+
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool => f.write_str("bool"),
+            Self::I8 => f.write_str("i8"),
+            Self::I16 => f.write_str("i16"),
+            Self::I32 => f.write_str("i32"),
+            Self::I64 => f.write_str("i64"),
+            Self::Double => f.write_str("double"),
+            Self::String => f.write_str("string"),
+            Self::Binary => f.write_str("binary"),
+            Self::Uuid => f.write_str("uuid"),
+            Self::List(element) => write!(f, "list<{element}>"),
+            Self::Set(element) => write!(f, "set<{element}>"),
+            Self::Map(key, value) => write!(f, "map<{key}, {value}>"),
+            Self::Struct(it) => f.write_str(it.name),
+            Self::Enum(it) => f.write_str(it.name),
+            Self::Erroneous => f.write_str("?"),
+        }
+    }
+}
+
+/// The text, since a recursive type has no end.
+impl fmt::Debug for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A struct, union or exception.
@@ -42,6 +102,8 @@ pub enum Type {
 pub struct Struct {
     /// The name in the IDL.
     pub name: &'static str,
+    /// The path of the Rust type, `my_crate::api::Note`: tells types of one name apart.
+    pub path: &'static str,
     /// Which of the three it is.
     pub kind: StructKind,
     /// The doc comment, lines joined by `\n`; empty where there is none.
@@ -69,13 +131,56 @@ pub struct Field {
     /// The name in the IDL.
     pub name: &'static str,
     /// The type.
-    pub ty: fn() -> Type,
+    pub ty: Type,
     /// Whether the field may, must or should be there.
     pub requiredness: Requiredness,
     /// The doc comment, lines joined by `\n`.
     pub docs: &'static str,
-    /// The default as written in Rust, where one was given.
-    pub default: Option<&'static str>,
+    /// What the field is where a peer leaves it out, if the Rust says so.
+    pub default: Option<DefaultValue>,
+}
+
+/// The default of a [`Field`]. It is any Rust expression, so its value is there only at run time.
+#[derive(Clone, Copy)]
+pub struct DefaultValue {
+    /// The expression as written in Rust.
+    pub text: &'static str,
+    value: fn() -> Result<Value>,
+}
+
+impl DefaultValue {
+    /// A default by its text and a function that describes its value.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(text: &'static str, value: fn() -> Result<Value>) -> Self {
+        Self { text, value }
+    }
+
+    /// Describes a value by its wire form.
+    ///
+    /// # Errors
+    /// As [`Thrift::encode`].
+    #[doc(hidden)]
+    pub fn describe<T: Thrift>(value: &T) -> Result<Value> {
+        let mut buffer = Buffer::new();
+        value.encode(&mut binary::Writer::new(&mut buffer))?;
+        let bytes = buffer.take().into_bytes();
+        Ok(Value::decode(&mut binary::Reader::new(&bytes), T::TYPE)?)
+    }
+
+    /// Evaluates the expression.
+    ///
+    /// # Errors
+    /// A value without a wire form; see [`Thrift::encode`].
+    pub fn value(&self) -> Result<Value> {
+        (self.value)()
+    }
+}
+
+impl fmt::Debug for DefaultValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
 }
 
 /// Whether a field is written and expected.
@@ -94,6 +199,8 @@ pub enum Requiredness {
 pub struct Enum {
     /// The name in the IDL.
     pub name: &'static str,
+    /// The path of the Rust type, `my_crate::api::Mood`: tells types of one name apart.
+    pub path: &'static str,
     /// The doc comment.
     pub docs: &'static str,
     /// The values in the order written.
@@ -142,7 +249,7 @@ pub struct Method {
     /// The arguments; exactly one where the method streams.
     pub arguments: &'static [Field],
     /// The result; `None` is `void`.
-    pub result: Option<fn() -> Type>,
+    pub result: Option<Type>,
     /// The declared exceptions.
     pub throws: &'static [Field],
 }

@@ -373,7 +373,7 @@ fn the_schema_says_what_was_written() {
     let fields: Vec<_> = schema
         .fields
         .iter()
-        .map(|field| (field.id, field.name, field.requiredness, field.docs, field.default))
+        .map(|field| (field.id, field.name, field.requiredness, field.docs, field.default.map(|it| it.text)))
         .collect();
     let want = [
         (1, "what", Requiredness::Required, "What was asked for.", None),
@@ -382,7 +382,7 @@ fn the_schema_says_what_was_written() {
     ];
     assert_eq!(fields, want);
 
-    let defaults: Vec<_> = struct_of::<Defaults>().fields.iter().map(|field| field.default).collect();
+    let defaults: Vec<_> = struct_of::<Defaults>().fields.iter().map(|field| field.default.map(|it| it.text)).collect();
     assert_eq!(defaults, [Some("LIMIT"), Some("vec![1, 2]"), Some("\"hi\".to_owned()"), Some("Mood::Brisk")]);
 
     let schema = struct_of::<Shape>();
@@ -390,7 +390,7 @@ fn the_schema_says_what_was_written() {
     let variants: Vec<_> = schema.fields.iter().map(|field| (field.id, field.name, field.docs)).collect();
     assert_eq!(variants, [(1, "Name", "A name."), (2, "Points", ""), (3, "inside", "")]);
 
-    let Type::Enum(schema) = Mood::schema() else { panic!("{:?}", Mood::schema()) };
+    let Type::Enum(schema) = Mood::SCHEMA else { panic!("{:?}", Mood::SCHEMA) };
     let values: Vec<_> = schema.values.iter().map(|value| (value.name, value.value, value.docs)).collect();
     assert_eq!(schema.name, "Mood");
     assert_eq!(values, [("Calm", 1, "Nothing happens."), ("Brisk", 2, ""), ("WILD", -5, ""), ("Next", -4, "")]);
@@ -399,10 +399,96 @@ fn the_schema_says_what_was_written() {
 #[test]
 fn the_schema_of_a_recursive_type_refers_to_itself() {
     let schema = struct_of::<Tree>();
-    let Type::Struct(left) = (schema.fields[1].ty)() else { panic!() };
-    assert!(std::ptr::eq(left, schema));
-    let Type::List(element) = (schema.fields[2].ty)() else { panic!() };
-    assert!(matches!(element(), Type::Struct(child) if std::ptr::eq(child, schema)));
+    let Type::Struct(left) = schema.fields[1].ty else { panic!() };
+    assert!(std::ptr::eq(left.get(), schema));
+    let Type::List(Type::Struct(child)) = schema.fields[2].ty else { panic!() };
+    assert!(std::ptr::eq(child.get(), schema));
+    let types: Vec<_> = schema.fields.iter().map(|field| field.ty.to_string()).collect();
+    assert_eq!(types, ["i8", "Tree", "list<Tree>", "map<string, Tree>"]);
+}
+
+/// Reaches itself through others, through every container and pointer, and through a union.
+#[derive(Thrift, Debug, Default)]
+struct Author {
+    #[thrift(id = 1)]
+    best: Option<Box<Book>>,
+    #[thrift(id = 2)]
+    books: Vec<Vec<Book>>,
+    #[thrift(id = 3)]
+    by_name: BTreeMap<String, HashMap<i32, Arc<Self>>>,
+}
+
+#[derive(Thrift, Debug, Default)]
+struct Book {
+    #[thrift(id = 1)]
+    authors: Vec<Author>,
+    #[thrift(id = 2)]
+    about: Option<Topic>,
+}
+
+#[derive(Thrift, Debug)]
+enum Topic {
+    #[thrift(id = 1)]
+    Person(Box<Author>),
+    #[thrift(id = 2)]
+    Both(Vec<Self>),
+    #[thrift(unknown)]
+    Unknown(UnknownField),
+}
+
+/// The schema in constant evaluation: how many levels down from a type the first named one of its kind is.
+const fn names_below(ty: Type, levels: usize) -> usize {
+    if levels == 0 {
+        return 1;
+    }
+    match ty {
+        Type::Struct(it) => {
+            let it = it.get();
+            let (mut sum, mut at) = (0, 0);
+            while at < it.fields.len() {
+                sum += names_below(it.fields[at].ty, levels - 1);
+                at += 1;
+            }
+            sum
+        }
+        Type::List(of) | Type::Set(of) => names_below(*of, levels),
+        Type::Map(key, of) => names_below(*key, levels) + names_below(*of, levels),
+        _ => 1,
+    }
+}
+
+#[test]
+fn the_schemas_of_types_that_reach_each_other_are_there_in_constant_evaluation() {
+    const FROM_AUTHOR: usize = names_below(Author::SCHEMA, 12);
+    const FROM_TOPIC: usize = names_below(Topic::SCHEMA, 12);
+    assert_eq!(FROM_AUTHOR, names_below(Author::SCHEMA, 12));
+    const { assert!(FROM_AUTHOR > FROM_TOPIC && FROM_TOPIC > 12) };
+
+    let author = struct_of::<Author>();
+    let Type::Struct(book) = author.fields[0].ty else { panic!() };
+    let Type::List(Type::List(Type::Struct(listed))) = author.fields[1].ty else { panic!() };
+    let Type::Map(Type::String, Type::Map(Type::I32, Type::Struct(named))) = author.fields[2].ty else { panic!() };
+    let Type::Struct(topic) = book.fields[1].ty else { panic!() };
+    let Type::Struct(person) = topic.fields[0].ty else { panic!() };
+    assert!(
+        std::ptr::eq(book.get(), listed.get())
+            && std::ptr::eq(author, named.get())
+            && std::ptr::eq(author, person.get())
+    );
+    assert_eq!(book.path, concat!(module_path!(), "::Book"));
+    assert_eq!(format!("{:?}", author.fields[2].ty), "map<string, map<i32, Author>>");
+}
+
+#[test]
+fn defaults_are_there_as_values() {
+    let values = struct_of::<Defaults>().fields.iter().map(|field| field.default.unwrap().value().unwrap());
+    let want = [
+        Value::I32(42),
+        Value::List { element: thrill::codec::TType::I32, elements: vec![Value::I32(1), Value::I32(2)] },
+        Value::Binary("hi".into()),
+        Value::I32(2),
+    ];
+    assert!(values.eq(want));
 }
 
 /// Names that generated code uses, or that a prelude would bring, belong to the user.
@@ -553,8 +639,8 @@ fn encodes_and_decodes<T: Thrift + Debug + PartialEq>(value: &T, bytes: &str) {
 }
 
 fn struct_of<T: Thrift>() -> &'static schema::Struct {
-    match T::schema() {
-        Type::Struct(schema) => schema,
+    match T::SCHEMA {
+        Type::Struct(schema) => schema.get(),
         other => panic!("not a struct: {other:?}"),
     }
 }

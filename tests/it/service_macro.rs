@@ -188,7 +188,7 @@ fn the_schema_says_what_was_written() {
 
     let arguments = |at: usize| -> Vec<_> {
         let fields = service.methods[at].arguments.iter();
-        fields.map(|it| (it.id, it.name, it.requiredness, it.docs, it.default)).collect()
+        fields.map(|it| (it.id, it.name, it.requiredness, it.docs, it.default.map(|it| it.text))).collect()
     };
     assert_eq!(arguments(0), [(1, "stream", Requiredness::Default, "", None)]);
     assert_eq!(arguments(2), [(3, "request", Requiredness::Default, "", None)]);
@@ -203,10 +203,10 @@ fn the_schema_says_what_was_written() {
 
     let results = service.methods.iter().map(|it| it.result.is_some());
     assert_eq!(results.collect::<Vec<_>>(), [true, true, true, true, false, true, false, false]);
-    assert!(matches!(service.methods[5].result.map(|ty| ty()), Some(Type::List(_))));
+    assert!(matches!(service.methods[5].result, Some(Type::List(_))));
     let throws: Vec<_> = service.methods[3].throws.iter().map(|it| (it.id, it.name)).collect();
     assert_eq!(throws, [(1, "lost"), (2, "very_busy")]);
-    let Type::Struct(lost) = (service.methods[3].throws[0].ty)() else { panic!("not a struct") };
+    let Type::Struct(lost) = service.methods[3].throws[0].ty else { panic!("not a struct") };
     assert_eq!((lost.name, lost.kind), ("Lost", StructKind::Exception));
 }
 

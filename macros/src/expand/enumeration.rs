@@ -49,6 +49,7 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
         #[allow(deprecated)]
         impl #p::Thrift for #ident {
             const TYPE: #p::TType = #p::TType::I32;
+            #schema
 
             fn encode<__W: #p::Writer>(&self, w: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
                 w.i32(::core::convert::From::from(self));
@@ -58,8 +59,6 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
             fn decode<__R: #p::Reader>(r: &mut __R) -> ::core::result::Result<Self, #p::DecodeError> {
                 r.i32().map(::core::convert::From::from)
             }
-
-            #schema
         }
         #default
     }

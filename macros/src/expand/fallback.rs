@@ -25,16 +25,13 @@ pub(crate) fn item(item: &Item, errors: &syn::Error) -> TokenStream {
         #[automatically_derived]
         impl #generics #p::Thrift for #ident #args #clause {
             const TYPE: #p::TType = #p::TType::#ttype;
+            const SCHEMA: #p::schema::Type = #p::schema::Type::Erroneous;
 
             fn encode<__W: #p::Writer>(&self, _: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
                 ::core::unreachable!()
             }
 
             fn decode<__R: #p::Reader>(_: &mut __R) -> ::core::result::Result<Self, #p::DecodeError> {
-                ::core::unreachable!()
-            }
-
-            fn schema() -> #p::schema::Type {
                 ::core::unreachable!()
             }
         }

@@ -8,7 +8,7 @@ use super::site;
 use crate::model::{Enum, Exception, Field, Item, Method, Mode, Service, Shape, Struct, Union};
 use crate::names;
 
-/// `fn schema` of a struct or exception.
+/// `const SCHEMA` of a struct or exception.
 pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
     let p = item.root.private();
     let kind = match body.exception {
@@ -19,7 +19,7 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
     of_struct(item, &kind, &quote!(#(#fields),*))
 }
 
-/// `fn schema` of a union.
+/// `const SCHEMA` of a union.
 pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
     let p = item.root.private();
     let fields = body.variants.iter().map(|variant| {
@@ -39,7 +39,7 @@ pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
     of_struct(item, &quote!(#p::schema::StructKind::Union), &quote!(#(#fields),*))
 }
 
-/// `fn schema` of an enum.
+/// `const SCHEMA` of an enum.
 pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
     let p = item.root.private();
     let (name, docs) = (&item.name, &item.docs);
@@ -47,15 +47,17 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
         let (name, value, docs) = (&variant.name, &variant.value, &variant.docs);
         quote!(#p::schema::EnumValue { name: #name, value: #value, docs: #docs })
     });
+    let path = path(item);
     quote_spanned! {site()=>
-        fn schema() -> #p::schema::Type {
-            static SCHEMA: #p::schema::Enum = #p::schema::Enum {
+        const SCHEMA: #p::schema::Type = {
+            static __SCHEMA: #p::schema::Enum = #p::schema::Enum {
                 name: #name,
+                path: #path,
                 docs: #docs,
                 values: &[#(#values),*],
             };
-            #p::schema::Type::Enum(&SCHEMA)
-        }
+            #p::schema::Type::Enum(#p::schema::Ref::new(&__SCHEMA))
+        };
     }
 }
 
@@ -82,17 +84,25 @@ pub(super) fn service(service: &Service) -> TokenStream {
 fn of_struct(item: &Item, kind: &TokenStream, fields: &TokenStream) -> TokenStream {
     let p = item.root.private();
     let (name, docs) = (&item.name, &item.docs);
+    let path = path(item);
     quote_spanned! {site()=>
-        fn schema() -> #p::schema::Type {
-            static SCHEMA: #p::schema::Struct = #p::schema::Struct {
+        const SCHEMA: #p::schema::Type = {
+            static __SCHEMA: #p::schema::Struct = #p::schema::Struct {
                 name: #name,
+                path: #path,
                 kind: #kind,
                 docs: #docs,
                 fields: &[#fields],
             };
-            #p::schema::Type::Struct(&SCHEMA)
-        }
+            #p::schema::Type::Struct(#p::schema::Ref::new(&__SCHEMA))
+        };
     }
+}
+
+/// The path of the Rust type, whatever its name in the IDL.
+fn path(item: &Item) -> TokenStream {
+    let ident = item.ident.to_string();
+    quote!(::core::concat!(::core::module_path!(), "::", #ident))
 }
 
 fn method(service: &Service, method: &Method, p: &TokenStream) -> TokenStream {
@@ -128,7 +138,7 @@ fn method(service: &Service, method: &Method, p: &TokenStream) -> TokenStream {
             #p::schema::Field {
                 id: #id,
                 name: #name,
-                ty: <#ty as #p::Thrift>::schema,
+                ty: <#ty as #p::Thrift>::SCHEMA,
                 requiredness: #p::schema::Requiredness::Optional,
                 docs: #docs,
                 default: ::core::option::Option::None,
@@ -165,7 +175,13 @@ fn field_of(field: &Field, ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
     let default = match &field.default {
         Some(default) => {
             let text = names::spelled(default);
-            quote!(::core::option::Option::Some(#text))
+            let ty = &field.ty;
+            quote_spanned! {site()=>
+                ::core::option::Option::Some(#p::schema::DefaultValue::new(#text, || {
+                    let value: #ty = #default;
+                    #p::schema::DefaultValue::describe(&value)
+                }))
+            }
         }
         None => quote!(::core::option::Option::None),
     };
@@ -181,7 +197,7 @@ fn field_of(field: &Field, ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
     }
 }
 
-/// The function that describes a type.
+/// The description of a type.
 fn described_by(ty: &impl ToTokens, p: &TokenStream) -> TokenStream {
-    quote!(<#ty as #p::Thrift>::schema)
+    quote!(<#ty as #p::Thrift>::SCHEMA)
 }

@@ -12,6 +12,7 @@ use crate::names;
 /// ```text
 /// impl Thrift for Request {
 ///     const TYPE: TType = TType::Struct;
+///     const SCHEMA: schema::Type = { .. };
 ///     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
 ///         w.begin_struct()?;
 ///         if let Some(value) = &self.message { <String as Thrift>::encode_field(value, w, 1)?; }
@@ -32,7 +33,6 @@ use crate::names;
 ///         }
 ///         Ok(Self { message: field_message, flag: field_flag })
 ///     }
-///     fn schema() -> schema::Type { .. }
 /// }
 /// ```
 pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
@@ -51,6 +51,7 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
         #[allow(deprecated)]
         impl #p::Thrift for #ident {
             const TYPE: #p::TType = #p::TType::Struct;
+            #schema
 
             fn encode<__W: #p::Writer>(&self, w: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
                 w.begin_struct()?;
@@ -70,8 +71,6 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
                 }
                 ::core::result::Result::Ok(Self { #(#build)* })
             }
-
-            #schema
         }
         #exception
         #default

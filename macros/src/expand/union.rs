@@ -55,6 +55,7 @@ pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
         #[allow(deprecated)]
         impl #p::Thrift for #ident {
             const TYPE: #p::TType = #p::TType::Struct;
+            #schema
 
             fn encode<__W: #p::Writer>(&self, w: &mut __W) -> ::core::result::Result<(), #p::EncodeError> {
                 w.begin_struct()?;
@@ -77,8 +78,6 @@ pub(super) fn union(item: &Item, body: &Union) -> TokenStream {
                 }
                 #decoded
             }
-
-            #schema
         }
         #default
     }

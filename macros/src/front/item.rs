@@ -69,8 +69,11 @@ fn body(input: &DeriveInput, exception: Option<Path>, diag: &mut Diag) -> Body {
             }
             fields => {
                 let named = fields.iter().filter_map(|field| Some((field.ident.as_ref()?, field)));
-                let fields =
+                let mut fields: Vec<_> =
                     named.map(|(ident, it)| field(ident, &ty::named(&it.ty, &input.ident), &it.attrs, diag)).collect();
+                for default in fields.iter_mut().filter_map(|field| field.default.as_mut()) {
+                    *default = ty::named(default, &input.ident);
+                }
                 Body::Struct(Struct { fields, exception })
             }
         },

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
+use syn::parse::Parse;
 use syn::{AngleBracketedGenericArguments, GenericArgument, PathArguments, ReturnType, Type};
 
 use crate::model::{Output, ParamKind};
@@ -14,9 +15,9 @@ pub(crate) fn option(ty: &Type) -> Option<&Type> {
     }
 }
 
-/// A type with its owner's name for `Self`, which the static schema of the owner could not say.
-pub(super) fn named(ty: &Type, owner: &Ident) -> Type {
-    syn::parse2(rename_self(ty.to_token_stream(), owner)).unwrap_or_else(|_| ty.clone())
+/// A type or expression with its owner's name for `Self`, which the static schema of the owner could not say.
+pub(super) fn named<T: Parse + ToTokens + Clone>(tokens: &T, owner: &Ident) -> T {
+    syn::parse2(rename_self(tokens.to_token_stream(), owner)).unwrap_or_else(|_| tokens.clone())
 }
 
 fn rename_self(tokens: TokenStream, owner: &Ident) -> TokenStream {

@@ -798,6 +798,7 @@ pub(crate) mod tests {
 
     impl Thrift for Node {
         const TYPE: TType = TType::Struct;
+        const SCHEMA: Type = unreachable!();
 
         fn encode<W: crate::codec::Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
             w.begin_struct()?;
@@ -834,10 +835,6 @@ pub(crate) mod tests {
                 }
             }
             Ok(node)
-        }
-
-        fn schema() -> Type {
-            unreachable!("no test asks")
         }
     }
 

@@ -14,6 +14,7 @@ use crate::schema::Type;
 
 impl<T: Thrift> Thrift for Vec<T> {
     const TYPE: TType = TType::List;
+    const SCHEMA: Type = Type::List(&T::SCHEMA);
 
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         w.begin_list(T::TYPE, self.len())?;
@@ -29,14 +30,11 @@ impl<T: Thrift> Thrift for Vec<T> {
         r.end_container();
         Ok(elements)
     }
-
-    fn schema() -> Type {
-        Type::List(T::schema)
-    }
 }
 
 impl<T: Thrift + Eq + Hash, S: BuildHasher + Default> Thrift for HashSet<T, S> {
     const TYPE: TType = TType::Set;
+    const SCHEMA: Type = Type::Set(&T::SCHEMA);
 
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         encode_set(self.iter(), w)
@@ -48,14 +46,11 @@ impl<T: Thrift + Eq + Hash, S: BuildHasher + Default> Thrift for HashSet<T, S> {
             set.insert(element);
         })
     }
-
-    fn schema() -> Type {
-        Type::Set(T::schema)
-    }
 }
 
 impl<T: Thrift + Ord> Thrift for BTreeSet<T> {
     const TYPE: TType = TType::Set;
+    const SCHEMA: Type = Type::Set(&T::SCHEMA);
 
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         encode_set(self.iter(), w)
@@ -65,15 +60,12 @@ impl<T: Thrift + Ord> Thrift for BTreeSet<T> {
         let elements = decode_set(r, |count| Vec::with_capacity(capacity::<T>(count)), Vec::push)?;
         Ok(elements.into_iter().collect())
     }
-
-    fn schema() -> Type {
-        Type::Set(T::schema)
-    }
 }
 
 /// Of entries with equal keys the last one wins.
 impl<K: Thrift + Eq + Hash, V: Thrift, S: BuildHasher + Default> Thrift for HashMap<K, V, S> {
     const TYPE: TType = TType::Map;
+    const SCHEMA: Type = Type::Map(&K::SCHEMA, &V::SCHEMA);
 
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         encode_map(self.iter(), w)
@@ -85,15 +77,12 @@ impl<K: Thrift + Eq + Hash, V: Thrift, S: BuildHasher + Default> Thrift for Hash
             map.insert(key, value);
         })
     }
-
-    fn schema() -> Type {
-        Type::Map(K::schema, V::schema)
-    }
 }
 
 /// Of entries with equal keys the last one wins.
 impl<K: Thrift + Ord, V: Thrift> Thrift for BTreeMap<K, V> {
     const TYPE: TType = TType::Map;
+    const SCHEMA: Type = Type::Map(&K::SCHEMA, &V::SCHEMA);
 
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
         encode_map(self.iter(), w)
@@ -105,16 +94,13 @@ impl<K: Thrift + Ord, V: Thrift> Thrift for BTreeMap<K, V> {
         let entries = decode_map(r, new, |entries, key, value| entries.push((key, value)))?;
         Ok(entries.into_iter().collect())
     }
-
-    fn schema() -> Type {
-        Type::Map(K::schema, V::schema)
-    }
 }
 
 macro_rules! transparent {
     ($pointer:ident) => {
         impl<T: Thrift> Thrift for $pointer<T> {
             const TYPE: TType = T::TYPE;
+            const SCHEMA: Type = T::SCHEMA;
 
             #[inline]
             fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -124,10 +110,6 @@ macro_rules! transparent {
             #[inline]
             fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
                 T::decode(r).map(Self::new)
-            }
-
-            fn schema() -> Type {
-                T::schema()
             }
 
             #[inline]

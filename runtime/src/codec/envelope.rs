@@ -6,7 +6,7 @@ use std::fmt;
 use super::compact::{self, BadVarint, VARINT_32};
 use super::{Buffer, DecodeError, EncodeError, Reader, TType, Thrift, Writer};
 use crate::error::{Error, Result};
-use crate::schema::{Field, Requiredness, Struct, StructKind, Type};
+use crate::schema::{Field, Ref, Requiredness, Struct, StructKind, Type};
 
 /// Which payload protocol a message is in. Each message tells by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +249,7 @@ impl std::error::Error for ApplicationException {}
 
 impl Thrift for ApplicationException {
     const TYPE: TType = TType::Struct;
+    const SCHEMA: Type = Type::Struct(Ref::new(&APPLICATION_EXCEPTION));
 
     /// Both fields, always and in this order: Kitex's reader fails on others.
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -272,20 +273,20 @@ impl Thrift for ApplicationException {
         }
         Ok(exception)
     }
-
-    fn schema() -> Type {
-        const fn field(id: i16, name: &'static str, ty: fn() -> Type) -> Field {
-            Field { id, name, ty, requiredness: Requiredness::Default, docs: "", default: None }
-        }
-        static SCHEMA: Struct = Struct {
-            name: "TApplicationException",
-            kind: StructKind::Exception,
-            docs: "",
-            fields: &[field(1, "message", String::schema), field(2, "type", i32::schema)],
-        };
-        Type::Struct(&SCHEMA)
-    }
 }
+
+static APPLICATION_EXCEPTION: Struct = {
+    const fn field(id: i16, name: &'static str, ty: Type) -> Field {
+        Field { id, name, ty, requiredness: Requiredness::Default, docs: "", default: None }
+    }
+    Struct {
+        name: "TApplicationException",
+        path: "thrill::ApplicationException",
+        kind: StructKind::Exception,
+        docs: "",
+        fields: &[field(1, "message", String::SCHEMA), field(2, "type", i32::SCHEMA)],
+    }
+};
 
 #[cfg(test)]
 mod tests {

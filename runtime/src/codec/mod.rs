@@ -111,6 +111,9 @@ pub trait Thrift: Sized {
     /// The wire type of every value of this Rust type.
     const TYPE: TType;
 
+    /// Describes the type, for printing IDL and for generic calls.
+    const SCHEMA: Type;
+
     /// Writes the value without a field header.
     ///
     /// # Errors
@@ -122,9 +125,6 @@ pub trait Thrift: Sized {
     /// # Errors
     /// Bytes that are not such a value, or that break a limit.
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError>;
-
-    /// Describes the type, for printing IDL and for generic calls.
-    fn schema() -> Type;
 
     /// Writes the value as field `id` of a struct.
     #[doc(hidden)]

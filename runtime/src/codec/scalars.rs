@@ -8,6 +8,7 @@ macro_rules! scalar {
     ($rust:ty, $ttype:ident, $method:ident, $field:ident, $to_be:expr, $from_be:expr) => {
         impl Thrift for $rust {
             const TYPE: TType = TType::$ttype;
+            const SCHEMA: Type = Type::$ttype;
 
             #[inline]
             fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -18,10 +19,6 @@ macro_rules! scalar {
             #[inline]
             fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
                 r.$method()
-            }
-
-            fn schema() -> Type {
-                Type::$ttype
             }
 
             #[inline]
@@ -64,6 +61,7 @@ scalar!(f64, Double, double, field_double, f64::to_be_bytes, f64::from_be_bytes)
 #[cfg(feature = "uuid")]
 impl Thrift for uuid::Uuid {
     const TYPE: TType = TType::Uuid;
+    const SCHEMA: Type = Type::Uuid;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -74,10 +72,6 @@ impl Thrift for uuid::Uuid {
     #[inline]
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
         r.uuid().map(Self::from_bytes)
-    }
-
-    fn schema() -> Type {
-        Type::Uuid
     }
 }
 

@@ -11,6 +11,7 @@ use crate::schema::Type;
 
 impl Thrift for String {
     const TYPE: TType = TType::String;
+    const SCHEMA: Type = Type::String;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -21,10 +22,6 @@ impl Thrift for String {
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
         // Checked before it is copied: what is no text costs no allocation.
         std::str::from_utf8(r.bytes()?).map(Self::from).map_err(DecodeError::utf8)
-    }
-
-    fn schema() -> Type {
-        Type::String
     }
 
     #[inline]
@@ -40,6 +37,7 @@ impl Thrift for String {
 
 impl Thrift for ByteString {
     const TYPE: TType = TType::String;
+    const SCHEMA: Type = Type::String;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -51,10 +49,6 @@ impl Thrift for ByteString {
         r.shared()?.try_into().map_err(DecodeError::utf8)
     }
 
-    fn schema() -> Type {
-        Type::String
-    }
-
     #[inline]
     fn encode_field<W: Writer>(&self, w: &mut W, id: i16) -> Result<(), EncodeError> {
         w.field_shared(id, self.as_bytes())
@@ -63,6 +57,7 @@ impl Thrift for ByteString {
 
 impl Thrift for Bytes {
     const TYPE: TType = TType::String;
+    const SCHEMA: Type = Type::Binary;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -74,10 +69,6 @@ impl Thrift for Bytes {
         r.shared()
     }
 
-    fn schema() -> Type {
-        Type::Binary
-    }
-
     #[inline]
     fn encode_field<W: Writer>(&self, w: &mut W, id: i16) -> Result<(), EncodeError> {
         w.field_shared(id, self)
@@ -86,6 +77,7 @@ impl Thrift for Bytes {
 
 impl Thrift for Vec<u8> {
     const TYPE: TType = TType::String;
+    const SCHEMA: Type = Type::Binary;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -95,10 +87,6 @@ impl Thrift for Vec<u8> {
     #[inline]
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
         r.bytes().map(<[u8]>::to_vec)
-    }
-
-    fn schema() -> Type {
-        Type::Binary
     }
 
     #[inline]

@@ -1,0 +1,57 @@
+//! References by which types reach each other in circles.
+
+#![allow(
+    unsafe_code,
+    reason = "safe Rust has no reference that a constant can hold and that its evaluation does not follow"
+)]
+
+use std::fmt;
+use std::ops::Deref;
+
+/// A reference to the description of a named type.
+///
+/// When a constant is evaluated, the compiler follows every reference in it, also into statics; types that contain each
+/// other would make that a circle. It does not follow this one until [`Ref::get`] asks for it.
+pub struct Ref<T: 'static>(*const T);
+
+impl<T> Ref<T> {
+    /// Refers to a static.
+    #[must_use]
+    pub const fn new(to: &'static T) -> Self {
+        Self(to)
+    }
+
+    /// What it refers to, also in constant evaluation.
+    #[must_use]
+    pub const fn get(self) -> &'static T {
+        // SAFETY: `new` made the pointer of a shared reference that lives as long as the program.
+        unsafe { &*self.0 }
+    }
+}
+
+// SAFETY: it gives out a `&'static T` and nothing else, and so is what that is.
+unsafe impl<T: Sync> Send for Ref<T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for Ref<T> {}
+
+impl<T> Clone for Ref<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Ref<T> {}
+
+impl<T> Deref for Ref<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.get()
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Ref<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.get().fmt(f)
+    }
+}
