@@ -70,6 +70,7 @@ impl From<OrderedF64> for f64 {
 
 impl Thrift for OrderedF64 {
     const TYPE: TType = TType::Double;
+    const SCHEMA: Type = Type::Double;
 
     #[inline]
     fn encode<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -80,10 +81,6 @@ impl Thrift for OrderedF64 {
     #[inline]
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
         r.double().map(Self)
-    }
-
-    fn schema() -> Type {
-        Type::Double
     }
 }
 
