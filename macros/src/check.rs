@@ -10,7 +10,7 @@ use crate::diag::Diag;
 use crate::front;
 use crate::model::{
     Body, Enum, Exception, Field, Id, Item, Method, Mode, Name, Number, Output, Param, ParamKind, Service, Shape,
-    Struct, Throws, Union, is_implied, simple,
+    Struct, Throws, Union, simple,
 };
 use crate::names::{self, Case};
 
@@ -210,7 +210,7 @@ fn unique_names<'a>(what: &str, rename: &str, names: impl Iterator<Item = (&'a N
 
 const RENAME: &str = "`#[thrift(rename = \"..\")]`";
 
-/// A trait without generics, supertraits and `unsafe`.
+/// A trait without generics and `unsafe`.
 fn declaration(service: &Service, diag: &mut Diag) {
     let item = &service.item;
     if !item.generics.params.is_empty() {
@@ -225,14 +225,30 @@ fn declaration(service: &Service, diag: &mut Diag) {
     if let Some(token) = &item.modifiers.auto_token {
         diag.error(token, "a service is implemented by hand: remove `auto`");
     }
-    for bound in &item.supertraits {
-        if !is_implied(bound) {
-            diag.error(
-                bound,
-                "supertraits are not supported yet: a service has its own methods, and is `Send + \
-                Sync + 'static` as it is",
-            );
+    bases(service, diag);
+}
+
+/// A service extends one other, which has no generics either.
+fn bases(service: &Service, diag: &mut Diag) {
+    let Some((base, others)) = service.bases.split_first() else {
+        if let Some(named) = &service.extends {
+            let (ident, base) = (&service.item.ident, names::spelled(named));
+            diag.error(named, format!("the service that is extended is a supertrait: write `trait {ident}: {base}`"));
         }
+        return;
+    };
+    for segment in base.path.segments.iter().filter(|segment| !segment.arguments.is_none()) {
+        diag.error(&segment.arguments, "a service has no generics: extend it by its path alone");
+    }
+    for other in others {
+        let (base, path) = (names::spelled(&base.path), names::spelled(&other.path));
+        diag.error(
+            &other.path,
+            format!(
+                "a service extends one other, and `{base}` is one: if `{path}` is no service, write \
+                    `#[service(extends = {base})]`"
+            ),
+        );
     }
 }
 

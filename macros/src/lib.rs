@@ -80,6 +80,7 @@ pub fn derive_thrift(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 /// | trait | `namespace = "a.b"` | the namespace; its last part, in lower case, is the package in a stream's path |
 /// | trait | `name = ".."` | the service's name on the wire, if not the trait's |
 /// | trait | `rename_all = ".."` | methods' names: `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE` |
+/// | trait | `extends = path` | which supertrait is the service that is extended, if there are several that could be |
 /// | trait | `crate = path` | where `thrill` is, if not at `::thrill` |
 /// | method | `#[streaming(mode = "..")]` | a stream: `bidirectional`, `client`, `server` or `unary` |
 /// | method | `#[method(name = "..")]` | the method's name on the wire |
@@ -95,6 +96,12 @@ pub fn derive_thrift(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 /// | `server` | `async fn m(&self, req: Request, responses: Sender<Response>) -> Result<()>` |
 /// | `unary` | `async fn m(&self, req: Request) -> Result<Response>` |
 /// | none: ping-pong | `async fn m(&self, a: A, b: B) -> Result<T>`, or `Result<T, MError>` with `#[throws]` |
+///
+/// A supertrait is the service that is extended, unless it is one of the standard library's (`Send`, `Debug`, a path in
+/// `std` or `core`): `trait Sub: base::Base` is the IDL's `service Sub extends Base`. `SubServer` answers the methods of
+/// both, all under the name `Sub`, and the clients of `Sub` are by `Deref` those of `Base`, too. What is generated for
+/// `Base` is looked for beside it: where the trait is imported by its name, import its server, too, `use base::{Base,
+/// BaseServer}`. A method that is already there by its name on the wire is refused at compile time.
 ///
 /// ```ignore (it runs in the documentation of thrill, on which this crate cannot depend)
 /// #[thrill::service(namespace = "echo", rename_all = "PascalCase")]

@@ -85,12 +85,25 @@ pub(crate) struct Service {
     pub(crate) namespace: Option<Name>,
     pub(crate) docs: String,
     pub(crate) root: Root,
+    /// The supertraits that are services. There may be one.
+    pub(crate) bases: Vec<Base>,
+    /// Where it says `extends`.
+    pub(crate) extends: Option<Path>,
     pub(crate) methods: Vec<Method>,
     pub(crate) error_enums: Vec<ErrorEnum>,
-    /// Whether there are methods for the stream client.
+    /// Whether there are methods for the stream client, or a base that may have some.
     pub(crate) streams: bool,
-    /// Whether there are methods for the ping-pong client.
+    /// Whether there are methods for the ping-pong client, or a base that may have some.
     pub(crate) calls: bool,
+}
+
+/// A service that another one extends: a supertrait.
+#[derive(Clone)]
+pub(crate) struct Base {
+    /// The trait, as written.
+    pub(crate) path: Path,
+    /// Its server, which stands beside it and knows all that is to be known of it.
+    pub(crate) server: Path,
 }
 
 /// The enum that `#[throws]` makes, however many methods name it.
@@ -283,9 +296,45 @@ impl Mode {
 impl Service {
     /// `EchoServer` and the like: a generated item with the trait's place, so that errors about it point there.
     pub(crate) fn companion(&self, suffix: &str) -> Ident {
-        let ident = &self.item.ident;
-        Ident::new(&format!("{}{suffix}", crate::names::unraw(ident)), ident.span())
+        companion(&self.item.ident, suffix)
     }
+
+    /// The service that it extends.
+    pub(crate) fn base(&self) -> Option<&Base> {
+        self.bases.first()
+    }
+}
+
+impl Base {
+    /// The service that a supertrait is.
+    pub(crate) fn new(path: &Path) -> Self {
+        let mut server = path.clone();
+        if let Some(last) = server.segments.last_mut() {
+            last.ident = companion(&last.ident, "Server");
+        }
+        Self { path: path.clone(), server }
+    }
+
+    /// Whether the path can be that of a service, which has no generics.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.path.segments.iter().all(|segment| segment.arguments.is_none())
+    }
+
+    /// Its schema, a constant.
+    pub(crate) fn schema(&self, p: &TokenStream) -> TokenStream {
+        let server = &self.server;
+        quote!(<#server<()> as #p::extends::Extensible>::SCHEMA)
+    }
+
+    /// One of its clients, `Client` or `StreamClient`: one without methods where it has none.
+    pub(crate) fn client(&self, which: &Ident, p: &TokenStream) -> TokenStream {
+        let server = &self.server;
+        quote!(<#server<()> as #p::extends::Extensible>::#which)
+    }
+}
+
+fn companion(ident: &Ident, suffix: &str) -> Ident {
+    Ident::new(&format!("{}{suffix}", crate::names::unraw(ident)), ident.span())
 }
 
 impl Method {
@@ -347,6 +396,32 @@ pub(crate) fn simple(ty: &Type) -> Option<&Ident> {
         Type::Path(path) if path.qself.is_none() => path.path.get_ident(),
         _ => None,
     }
+}
+
+/// Whether a supertrait is one of the standard library's, and so no service.
+pub(crate) fn is_standard(path: &Path) -> bool {
+    const KNOWN: [&str; 17] = [
+        "Send",
+        "Sync",
+        "Sized",
+        "Unpin",
+        "UnwindSafe",
+        "RefUnwindSafe",
+        "Any",
+        "Clone",
+        "Copy",
+        "Debug",
+        "Display",
+        "Default",
+        "Eq",
+        "PartialEq",
+        "Ord",
+        "PartialOrd",
+        "Hash",
+    ];
+    let segments = &path.segments;
+    let in_std = segments.len() > 1 && ["std", "core", "alloc"].iter().any(|root| segments[0].ident == root);
+    in_std || segments.last().is_some_and(|last| KNOWN.iter().any(|known| last.ident == known))
 }
 
 /// Whether a service has the supertrait anyway.

@@ -191,6 +191,49 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Extending a service
+//!
+//! `trait Sub: Base` is the IDL's `service Sub extends Base`: `SubServer` answers the methods of both, which are all methods
+//! of `Sub` on the wire, and the clients of `Sub` call both. This works across modules and crates, and over several levels.
+//!
+//! ```
+//! # use thrill::{Result, Server};
+//! mod base {
+//!     #[thrill::service]
+//!     pub trait Health {
+//!         async fn ping(&self) -> thrill::Result<String>;
+//!     }
+//! }
+//!
+//! // Named by its path, since `HealthServer` is looked for beside it.
+//! #[thrill::service]
+//! pub trait Store: base::Health {
+//!     async fn count(&self) -> Result<i64>;
+//! }
+//!
+//! struct Shelf;
+//!
+//! impl base::Health for Shelf {
+//!     async fn ping(&self) -> Result<String> {
+//!         Ok("pong".into())
+//!     }
+//! }
+//!
+//! impl Store for Shelf {
+//!     async fn count(&self) -> Result<i64> {
+//!         Ok(7)
+//!     }
+//! }
+//!
+//! # #[tokio::main] async fn main() -> Result<()> {
+//! let server = Server::new().add(StoreServer::new(Shelf)).bind("127.0.0.1:0").await?.spawn();
+//! let client = StoreClient::builder("store").host_ports([server.local_address().to_string()]).build()?;
+//! assert_eq!(client.count().await?, 7);
+//! assert_eq!(client.ping().await?, "pong");
+//! server.shutdown().await;
+//! # Ok(()) }
+//! ```
+//!
 //! # Errors
 //!
 //! [`Error`] tells by its variant, and by [`Error::origin`], who caused it: this side's user, the peer, or the network between.

@@ -15,6 +15,8 @@ pub use crate::server::Service;
 pub use crate::server::call::{ServerCall, ServerOutcome as Outcome};
 pub use crate::stream::{BidiStream, ClientStream, Receiver, Sender};
 
+pub mod extends;
+
 /// What a field of default requiredness is where a peer leaves it out.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no default value",

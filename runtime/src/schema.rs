@@ -227,8 +227,23 @@ pub struct Service {
     pub namespace: &'static str,
     /// The doc comment.
     pub docs: &'static str,
-    /// The methods in the order written. An index into this list names a method in generated code.
+    /// The service that it extends.
+    pub extends: Option<&'static Self>,
+    /// All methods: its own in the order written, and behind them, under its name, those of the service that it extends.
+    /// An index into this list names a method in generated code.
     pub methods: &'static [Method],
+}
+
+impl Service {
+    /// The methods that are its own, in the order written.
+    #[must_use]
+    pub const fn own_methods(&self) -> &'static [Method] {
+        let inherited = match self.extends {
+            Some(base) => base.methods.len(),
+            None => 0,
+        };
+        self.methods.split_at(self.methods.len() - inherited).0
+    }
 }
 
 /// A method of a [`Service`].

@@ -3,6 +3,7 @@
 mod connections;
 mod deadlines;
 mod derive;
+mod extends;
 mod flow_control;
 mod h2spec;
 mod hostile;

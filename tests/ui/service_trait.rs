@@ -23,13 +23,6 @@ where
     async fn get(&self, note: Note) -> Result<Note>;
 }
 
-trait Base {}
-
-#[thrill::service]
-trait Derived: Base + Send + 'static {
-    async fn get(&self, note: Note) -> Result<Note>;
-}
-
 #[thrill::service]
 unsafe trait Careful {
     type Item;

@@ -14,34 +14,68 @@ struct Client<'a> {
     ident: Ident,
     channel: TokenStream,
     builder: TokenStream,
+    /// The same client of the service that is extended.
+    base: Option<TokenStream>,
     doc: &'static str,
     /// The methods it calls, with their place among all.
     methods: Vec<(usize, &'a Method)>,
 }
 
-/// Writes the types.
+/// Writes the types: a channel and the schemas of the methods that go through it, and the base's client.
 pub(super) fn declarations(service: &Service) -> TokenStream {
+    let p = service.root.private();
     let vis = &service.item.vis;
     let clients = clients(service).into_iter().map(|client| {
-        let Client { ident, channel, doc, .. } = &client;
-        let doc =
-            format!("{doc} of [`{}`]. Cloning is cheap: clones share connections.", names::unraw(&service.item.ident));
+        let Client { ident, channel, base, doc, .. } = &client;
+        let of = names::unraw(&service.item.ident);
+        let mut doc = format!("{doc} of [`{of}`]. Cloning is cheap: clones share connections.");
+        if let Some(base) = service.base() {
+            doc.push_str(&format!(" Those of [`{}`] are there by `Deref`.", names::spelled(&base.path)));
+        }
         quote_spanned! {site()=>
             #[doc = #doc]
-            #[derive(::core::clone::Clone, ::core::fmt::Debug)]
+            #[derive(::core::clone::Clone)]
             #[allow(dead_code)]
-            #vis struct #ident(#channel);
+            #vis struct #ident(#channel, &'static [#p::schema::Method], #base);
         }
     });
     quote!(#(#clients)*)
 }
 
-/// Writes the builder and a function for each method.
+/// Writes the builder, a function for each method, and the way to those of the base.
+///
+/// ```text
+/// impl FromChannel for SubClient {
+///     fn from_channel(channel: Channel, methods: &'static [Method]) -> Self {
+///         let (own, inherited) = methods.split_at(__SERVICE.own_methods().len());
+///         Self(Clone::clone(&channel), own, FromChannel::from_channel(channel, inherited))
+///     }
+/// }
+/// ```
 pub(super) fn implementations(service: &Service) -> TokenStream {
     let p = service.root.private();
     let vis = &service.item.vis;
     let clients = clients(service).into_iter().map(|client| {
-        let Client { ident, channel, builder, .. } = &client;
+        let Client { ident, channel, builder, base, .. } = &client;
+        let name = ident.to_string();
+        let from_channel = match base {
+            None => quote_spanned!(site()=> Self(channel, methods)),
+            Some(_) => quote_spanned! {site()=>
+                let (own, inherited) = methods.split_at(__SERVICE.own_methods().len());
+                Self(::core::clone::Clone::clone(&channel), own, #p::FromChannel::from_channel(channel, inherited))
+            },
+        };
+        let deref = base.as_ref().map(|base| {
+            quote_spanned! {site()=>
+                impl ::core::ops::Deref for #ident {
+                    type Target = #base;
+
+                    fn deref(&self) -> &#base {
+                        &self.2
+                    }
+                }
+            }
+        });
         let methods = client.methods.iter().map(|&(position, method)| client.call(position, method));
         quote_spanned! {site()=>
             impl #ident {
@@ -56,8 +90,20 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
             impl #p::FromChannel for #ident {
                 type Channel = #channel;
 
-                fn from_channel(channel: #channel) -> Self {
-                    Self(channel)
+                fn schema() -> &'static #p::schema::Service {
+                    &__SERVICE
+                }
+
+                fn from_channel(channel: #channel, methods: &'static [#p::schema::Method]) -> Self {
+                    #from_channel
+                }
+            }
+
+            #deref
+
+            impl ::core::fmt::Debug for #ident {
+                fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    f.debug_tuple(#name).field(&self.0).finish()
                 }
             }
         }
@@ -69,6 +115,7 @@ fn clients(service: &Service) -> Vec<Client<'_>> {
     let p = service.root.private();
     let (pingpong, streaming): (Vec<_>, Vec<_>) =
         service.methods.iter().enumerate().partition(|(_, method)| !method.is_on_stream_client());
+    let base = |which| service.base().map(|base| base.client(&Ident::new(which, site()), &p));
     let mut clients = Vec::new();
     if service.streams {
         clients.push(Client {
@@ -76,6 +123,7 @@ fn clients(service: &Service) -> Vec<Client<'_>> {
             ident: service.companion("StreamClient"),
             channel: quote!(#p::StreamChannel),
             builder: quote!(#p::StreamClientBuilder),
+            base: base("StreamClient"),
             doc: "Calls the streaming and unary methods",
             methods: streaming,
         });
@@ -86,6 +134,7 @@ fn clients(service: &Service) -> Vec<Client<'_>> {
             ident: service.companion("Client"),
             channel: quote!(#p::Channel),
             builder: quote!(#p::ClientBuilder),
+            base: base("Client"),
             doc: "Calls the ping-pong methods",
             methods: pingpong,
         });
@@ -99,7 +148,7 @@ impl Client<'_> {
         let p = self.service.root.private();
         let vis = &self.service.item.vis;
         let (index, _) = index(self.service, position);
-        let of = quote_spanned!(site()=> &__SERVICE.methods[#index]);
+        let of = quote_spanned!(site()=> &self.1[#index]);
         let (cfg, shared, ident) = (&method.cfg, &method.shared, &method.ident);
         let doc = method.docs.is_empty().then(|| {
             let text = format!("Calls `{}`.", method.name.text);

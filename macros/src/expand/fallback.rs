@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 
 use super::{declaration, site, structure};
 use crate::check;
-use crate::model::{Body, Item, Service};
+use crate::model::{Base, Body, Item, Service};
 
 /// The errors, and a `Thrift` that only type-checks.
 pub(crate) fn item(item: &Item, errors: &syn::Error) -> TokenStream {
@@ -46,6 +46,7 @@ pub(crate) fn service(mut service: Service, errors: &syn::Error) -> TokenStream 
         let declaration = declaration::declaration(&service.item);
         return quote!(#errors #declaration);
     }
+    service.bases.retain(Base::is_sound);
     // The trait names the error enums of broken methods, too.
     let enums = std::mem::take(&mut service.error_enums);
     let methods = std::mem::take(&mut service.methods);

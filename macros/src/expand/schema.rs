@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 
 use super::service::{message, success};
 use super::site;
-use crate::model::{Enum, Exception, Field, Item, Method, Mode, Service, Shape, Struct, Union};
+use crate::model::{Base, Enum, Exception, Field, Item, Method, Mode, Service, Shape, Struct, Union};
 use crate::names;
 
 /// `const SCHEMA` of a struct or exception.
@@ -62,22 +62,63 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
 }
 
 /// The value of a service's schema.
+///
+/// With a base, its methods are among those of the service, under the service's name; the compiler puts them there:
+/// ```text
+/// {
+///     const __BASE: &Service = <BaseServer<()> as Extensible>::SCHEMA;
+///     const __OWN: &[Method] = &[..];
+///     static __PATHS: [u8; paths_len("/echo.Sub/", __BASE)] = paths("/echo.Sub/", __BASE);
+///     static __METHODS: [Method; __OWN.len() + __BASE.methods.len()] = inherit(__OWN, __BASE, "Sub", &__PATHS);
+///     Service { .., extends: Some(__BASE), methods: &__METHODS }
+/// }
+/// ```
 pub(super) fn service(service: &Service) -> TokenStream {
     let p = service.root.private();
     let (name, docs) = (&service.name, &service.docs);
-    let namespace = service.namespace.as_ref().map_or("", |it| &it.text);
+    let namespace = service.namespace.as_ref().map(|it| it.text.as_str());
     let methods = service.methods.iter().map(|it| {
         let cfg = &it.cfg;
         let method = method(service, it, &p);
         quote!(#(#cfg)* #method)
     });
-    quote! {
-        #p::schema::Service {
-            name: #name,
-            namespace: #namespace,
-            docs: #docs,
-            methods: &[#(#methods),*],
+    let value = |extends: TokenStream, methods: TokenStream| {
+        let namespace = namespace.unwrap_or_default();
+        quote! {
+            #p::schema::Service { name: #name, namespace: #namespace, docs: #docs, extends: #extends, methods: #methods }
         }
+    };
+    let Some(base) = service.base() else {
+        return value(quote!(::core::option::Option::None), quote!(&[#(#methods),*]));
+    };
+    let schema = base.schema(&p);
+    let prefix = names::path(namespace, &name.text, "");
+    let twice = service.methods.iter().map(|method| twice(method, base, &p));
+    let value = value(quote!(::core::option::Option::Some(__BASE)), quote!(&__METHODS));
+    quote_spanned! {site()=>
+        {
+            const __BASE: &#p::schema::Service = #schema;
+            const __OWN: &[#p::schema::Method] = &[#(#methods),*];
+            static __PATHS: [u8; #p::extends::paths_len(#prefix, __BASE)] = #p::extends::paths(#prefix, __BASE);
+            static __METHODS: [#p::schema::Method; __OWN.len() + __BASE.methods.len()] =
+                #p::extends::inherit(__OWN, __BASE, #name, #prefix, &__PATHS);
+            #(#twice)*
+            #value
+        }
+    }
+}
+
+/// Refuses, at compile time, a method that the base has, too.
+fn twice(method: &Method, base: &Base, p: &TokenStream) -> TokenStream {
+    let (cfg, name) = (&method.cfg, &method.name);
+    let text = format!(
+        "`{}` is already a method of `{}`, which is extended: give one another name by `#[method(name = \"..\")]`",
+        name.text,
+        names::spelled(&base.path)
+    );
+    quote_spanned! {method.ident.span().resolved_at(site())=>
+        #(#cfg)*
+        const _: () = ::core::assert!(!#p::extends::has_method(__BASE, #name), #text);
     }
 }
 

@@ -1,11 +1,11 @@
 //! `EchoServer`: any implementation of the trait, as a service.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 
 use super::service::{error, index, message, success};
 use super::site;
-use crate::model::{Method, Service, Shape};
+use crate::model::{Base, Method, Service, Shape};
 use crate::names;
 
 /// Writes the type.
@@ -39,6 +39,8 @@ pub(super) fn declaration(service: &Service) -> TokenStream {
 ///     }
 /// }
 /// ```
+///
+/// With a base, the last arm hands the call to the base's server.
 pub(super) fn implementations(service: &Service) -> TokenStream {
     let p = service.root.private();
     let vis = &service.item.vis;
@@ -46,6 +48,17 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
     let server = service.companion("Server");
     let name = server.to_string();
     let arms = service.methods.iter().enumerate().map(|(position, method)| arm(service, position, method));
+    let rest = match service.base() {
+        None => quote_spanned!(site()=> call.unknown()),
+        Some(Base { server, .. }) => quote_spanned! {site()=>
+            <#server<__T> as #p::Service>::call(&<#server<__T>>::from_arc(handler), call.inherited(&__SERVICE))
+        },
+    };
+    let client = |exists: bool, suffix: &str, channel: TokenStream| {
+        if exists { service.companion(suffix).into_token_stream() } else { quote!(#p::extends::NoMethods<#channel>) }
+    };
+    let calls = client(service.calls, "Client", quote!(#p::Channel));
+    let streams = client(service.streams, "StreamClient", quote!(#p::StreamChannel));
     quote_spanned! {site()=>
         impl<__T: #ident> #server<__T> {
             /// Serves a handler.
@@ -82,9 +95,15 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
                 let handler = ::core::clone::Clone::clone(&self.0);
                 match call.method() {
                     #(#arms)*
-                    _ => call.unknown(),
+                    _ => #rest,
                 }
             }
+        }
+
+        impl<__T> #p::extends::Extensible for #server<__T> {
+            const SCHEMA: &'static #p::schema::Service = &__SERVICE;
+            type Client = #calls;
+            type StreamClient = #streams;
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Attribute, ItemTrait, TraitItem};
+use syn::{Attribute, ItemTrait, Path, TraitItem, TypeParamBound};
 
 use super::docs;
 use super::item::root;
 use super::keys::Keys;
 use super::method::method;
 use crate::diag::Diag;
-use crate::model::{ErrorEnum, Method, Name, Service};
-use crate::names::{self, Case};
+use crate::model::{Base, ErrorEnum, Method, Name, Service, is_standard};
+use crate::names::{self, Case, spelled};
 
 /// Reads the arguments of the attribute and its trait.
 pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -> Service {
@@ -19,8 +19,10 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
     let namespace = keys.name("namespace", names::is_namespace);
     let case = rename_all(&mut keys);
     let root = root(&mut keys);
+    let extends = keys.path("extends", "Base");
     keys.finish();
 
+    let bases = bases(&item, extends.as_ref());
     let methods: Vec<Method> = item
         .items
         .iter_mut()
@@ -35,11 +37,27 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
         docs: docs(&item.attrs),
         root,
         error_enums: error_enums(&methods),
-        streams: methods.iter().any(Method::is_on_stream_client),
-        calls: methods.iter().any(|method| !method.is_on_stream_client()),
+        streams: !bases.is_empty() || methods.iter().any(Method::is_on_stream_client),
+        calls: !bases.is_empty() || methods.iter().any(|method| !method.is_on_stream_client()),
+        bases,
+        extends,
         methods,
         item,
     }
+}
+
+/// The services that a trait extends: the supertrait that `extends` names, or else those that are none of the standard
+/// library's.
+fn bases(item: &ItemTrait, extends: Option<&Path>) -> Vec<Base> {
+    let paths = item.supertraits.iter().filter_map(|bound| match bound {
+        TypeParamBound::Trait(bound) => Some(&bound.path),
+        _ => None,
+    });
+    let is_base = |path: &&Path| match extends {
+        Some(extends) => spelled(path) == spelled(extends),
+        None => !is_standard(path),
+    };
+    paths.filter(is_base).map(Base::new).collect()
 }
 
 /// The enums that `#[throws]` makes: the first method that names one says what it holds.
@@ -49,7 +67,7 @@ fn error_enums(methods: &[Method]) -> Vec<ErrorEnum> {
         let Some((ident, exceptions)) = method.declared() else { continue };
         if let Some(known) = enums.iter_mut().find(|known| known.ident == *ident) {
             known.methods.push(method.ident.clone());
-            if spelled(&known.cfg) != spelled(&method.cfg) {
+            if !same_cfg(&known.cfg, &method.cfg) {
                 known.cfg.clear();
             }
         } else {
@@ -65,8 +83,8 @@ fn error_enums(methods: &[Method]) -> Vec<ErrorEnum> {
     enums
 }
 
-fn spelled(cfg: &[Attribute]) -> String {
-    quote!(#(#cfg)*).to_string()
+fn same_cfg(one: &[Attribute], other: &[Attribute]) -> bool {
+    quote!(#(#one)*).to_string() == quote!(#(#other)*).to_string()
 }
 
 fn rename_all(keys: &mut Keys<'_>) -> Option<Case> {

@@ -234,7 +234,7 @@ impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
     /// # Errors
     /// An option that cannot be; the text names it.
     pub fn build(self) -> Result<C> {
-        Ok(C::from_channel(StreamChannel(self.options.build()?)))
+        Ok(C::from_channel(StreamChannel(self.options.build()?), C::schema().methods))
     }
 }
 
@@ -314,7 +314,7 @@ impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
     /// # Errors
     /// An option that cannot be; the text names it.
     pub fn build(self) -> Result<C> {
-        Ok(C::from_channel(Channel(self.options.build()?)))
+        Ok(C::from_channel(Channel(self.options.build()?), C::schema().methods))
     }
 }
 

@@ -11,12 +11,17 @@ pub use call::{Call, Open, StreamCall, WithMetadata};
 pub use channel::{Channel, StreamChannel};
 pub use pool::LongConnection;
 
+use crate::schema::{Method, Service};
+
 /// A generated client, as its builder makes it.
 #[doc(hidden)]
 pub trait FromChannel: Sized {
     /// What the client calls through.
     type Channel;
 
-    /// Wraps the channel.
-    fn from_channel(channel: Self::Channel) -> Self;
+    /// The service that it calls.
+    fn schema() -> &'static Service;
+
+    /// Wraps the channel. The methods are those of [`Self::schema`], or the same of a service that extends it.
+    fn from_channel(channel: Self::Channel, methods: &'static [Method]) -> Self;
 }

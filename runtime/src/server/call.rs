@@ -67,6 +67,12 @@ impl ServerCall {
         self.at
     }
 
+    /// The call as the service sees it that this one extends.
+    #[must_use]
+    pub fn inherited(self, service: &schema::Service) -> Self {
+        Self { at: self.at.saturating_sub(service.own_methods().len()), ..self }
+    }
+
     /// Runs a handler of both streams.
     pub fn bidirectional<In, Out, F>(
         self,
