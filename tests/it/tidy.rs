@@ -79,6 +79,10 @@ fn runtime() -> impl Iterator<Item = (String, String)> {
     files(&root().join("runtime/src"), ".rs").into_iter().filter(|(path, _)| !path.ends_with("/tests.rs"))
 }
 
+fn idl() -> impl Iterator<Item = (String, String)> {
+    files(&root().join("runtime/idl/src"), ".rs").into_iter()
+}
+
 #[test]
 fn a_module_of_the_runtime_uses_only_what_stands_before_it() {
     let place = |module: &str| LAYERS.iter().position(|(row, _)| row.contains(&module));
@@ -134,7 +138,7 @@ fn nothing_is_left_to_do() {
 #[test]
 fn the_runtime_does_not_unwrap() {
     let mut found = Vec::new();
-    for (path, text) in runtime() {
+    for (path, text) in runtime().chain(idl()) {
         for (at, line) in code(without_tests(&text)) {
             if line.contains(".unwrap()") || line.contains(".expect(") {
                 found.push(format!("{path}:{at}: {}", line.trim()));
