@@ -233,7 +233,7 @@ impl<T: Success, E: Throws> Call<T, E> {
             let mut body = Buffer::new();
             args.encode(messages.protocol, &mut body)?;
             drop(args);
-            let answer = message::call(&shared, messages, method, &options, body).await?;
+            let mut answer = message::call(&shared, messages, method, &options, body).await?;
             return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
         }
         let mut attempts = 0;

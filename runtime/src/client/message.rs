@@ -23,6 +23,21 @@ use crate::wire::ttheader::{self, Header, key};
 pub(super) struct Answer {
     /// `None`: the method is oneway.
     message: Option<(Message, Range<usize>)>,
+    /// Rests once the answer is known to be one.
+    kept: Option<Kept>,
+}
+
+/// A connection that was a call's own, and may be another's.
+struct Kept {
+    connection: client::Connection,
+    peer: Arc<Peer>,
+    long: LongConnection,
+}
+
+impl Kept {
+    fn rest(self) {
+        self.peer.rest(self.connection, self.long);
+    }
 }
 
 /// Makes a call, within its deadline and as long as the call that it is part of.
@@ -65,16 +80,16 @@ async fn call_unbounded(
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
     let (taken, peer) = take(shared, messages.usage, options, deadline).await?;
     let exchanging = exchange(taken, &peer, request, seq_id, method.oneway);
-    let message = match deadline {
+    let exchanged = match deadline {
         None => exchanging.await?,
         Some((at, after)) => {
             let late = |_| Err(Error::DeadlineExceeded { during: Stage::Exchange, after });
             tokio::time::timeout_at(at.into(), exchanging).await.unwrap_or_else(late)?
         }
     };
-    match message {
-        None => Ok(Answer { message: None }),
-        Some(message) => check(message, method, seq_id),
+    match exchanged {
+        None => Ok(Answer { message: None, kept: None }),
+        Some((message, kept)) => check(message, kept, method, seq_id),
     }
 }
 
@@ -87,10 +102,13 @@ async fn exchange(
     request: Buffer,
     seq_id: i32,
     oneway: bool,
-) -> Result<Option<Message>> {
+) -> Result<Option<(Message, Option<Kept>)>> {
     let address = &peer.address;
     let (mut connection, long) = match taken {
-        Taken::Shared(connection) => return connection.call(seq_id, request, oneway, address).await,
+        Taken::Shared(connection) => {
+            let message = connection.call(seq_id, request, oneway, address).await?;
+            return Ok(message.map(|message| (message, None)));
+        }
         Taken::Own(connection, long) => (connection, long),
     };
     connection.send(request, address).await?;
@@ -102,12 +120,8 @@ async fn exchange(
     }
     let message = connection.recv(address).await?;
     let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
-    let envelope = message.envelope().map(|(envelope, _)| (envelope.kind, envelope.seq_id));
-    let is_answer = envelope.is_ok_and(|it| it == (MessageKind::Reply, seq_id));
-    if let (false, true, Some(long)) = (ends, is_answer, long) {
-        peer.rest(connection, long);
-    }
-    Ok(Some(message))
+    let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
+    Ok(Some((message, kept)))
 }
 
 /// A connection for a call.
@@ -201,20 +215,18 @@ fn header(
 /// The transient metainfo that travels as the ACL token.
 const ACL_TOKEN: &str = "gdpr-token";
 
-/// Looks whether a message answers the call, and how.
-fn check(message: Message, method: &Method, seq_id: i32) -> Result<Answer> {
-    if let Some(biz) = biz(&message.header) {
-        return Err(biz.into());
-    }
+/// Looks whether a message answers the call, and how. The connection goes with what does not, as in Kitex.
+fn check(message: Message, kept: Option<Kept>, method: &Method, seq_id: i32) -> Result<Answer> {
     let (envelope, range) = message.envelope()?;
-    match envelope.kind {
-        MessageKind::Reply => {}
+    let biz = biz(&message.header);
+    match (envelope.kind, &biz) {
+        (MessageKind::Reply, _) | (MessageKind::Exception, Some(_)) => {}
         // Proxies send exceptions with any name and id.
-        MessageKind::Exception => {
+        (MessageKind::Exception, None) => {
             let exception: ApplicationException = decode(&message, range)?;
             return Err(exception.into());
         }
-        kind => return Err(Error::protocol(format!("client side, invalid message type {}", kind as u8))),
+        (kind, _) => return Err(Error::protocol(format!("client side, invalid message type {}", kind as u8))),
     }
     // Kitex's texts and numbers.
     if envelope.seq_id != seq_id {
@@ -226,7 +238,15 @@ fn check(message: Message, method: &Method, seq_id: i32) -> Result<Answer> {
         let text = format!("wrong method name, expect={}, actual={}", method.name, envelope.name_text());
         return Err(ApplicationException::new(ApplicationException::WRONG_METHOD_NAME, text).into());
     }
-    Ok(Answer { message: Some((message, range)) })
+    match biz {
+        None => Ok(Answer { message: Some((message, range)), kept }),
+        Some(biz) => {
+            if let Some(kept) = kept {
+                kept.rest();
+            }
+            Err(biz.into())
+        }
+    }
 }
 
 /// The business error beside a reply; a malformed one is none, as in Kitex.
@@ -246,13 +266,17 @@ fn decode<T: Thrift>(message: &Message, range: Range<usize>) -> Result<T> {
 
 impl Answer {
     /// Reads the result wrapper.
-    pub(super) fn decode<T: Success, E: Throws>(&self) -> Result<Reply<T, E>> {
+    pub(super) fn decode<T: Success, E: Throws>(&mut self) -> Result<Reply<T, E>> {
         let Some((message, range)) = &self.message else { return Ok(Reply(Ok(T::absent()?))) };
         let range = range.clone();
-        Ok(match message.protocol {
+        let reply = match message.protocol {
             Protocol::Binary => Reply::decode(&mut binary::Reader::over(&message.bytes, range))?,
             Protocol::Compact => Reply::decode(&mut compact::Reader::over(&message.bytes, range))?,
-        })
+        };
+        if let Some(kept) = self.kept.take() {
+            kept.rest();
+        }
+        Ok(reply)
     }
 
     /// What the server sent back beside the reply: Kitex's keys are bare, Volo's have a prefix.

@@ -113,7 +113,8 @@ impl Server {
         self
     }
 
-    /// How long a peer may leave a preface, frame or header block unfinished before its connection is closed. Default 10 s.
+    /// How long a peer may leave a preface, frame, header block or message unfinished before its connection is closed.
+    /// Default 10 s.
     pub fn partial_timeout(mut self, timeout: Duration) -> Self {
         self.options.http2.partial_timeout = timeout;
         self.options.pingpong.partial_timeout = timeout;
@@ -126,14 +127,16 @@ impl Server {
         self
     }
 
-    /// The largest message that is accepted, in bytes. Default 16 MiB; Kitex has no limit.
+    /// The largest message that is accepted, in bytes. Default 16 MiB; Kitex has no limit. The ping-pong calls of a
+    /// multiplexed connection that run at a time have as many bytes of requests together: others wait.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         self.options.http2.max_message_size = bytes;
         self.options.pingpong.limits.message = bytes;
         self
     }
 
-    /// How many streams a client may have open on one connection. Default 1,000.
+    /// How many streams a client may have open on one connection, and how many calls of a multiplexed one run at a time.
+    /// Default 1,000.
     pub fn max_concurrent_streams(mut self, streams: u32) -> Self {
         self.options.http2.max_concurrent_streams = streams;
         self.options.pingpong.max_concurrent_calls = streams as usize;

@@ -59,6 +59,11 @@ impl Reader {
         Self { limits, delimiter: None, mesh: None }
     }
 
+    /// Whether the next message has begun, though none of the bytes that are left belongs to it.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.mesh.is_some()
+    }
+
     /// Takes the next message off `input`. `None`: it is not all there.
     pub(crate) fn next(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
         match detect(input) {

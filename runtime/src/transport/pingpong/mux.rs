@@ -1,14 +1,16 @@
 //! A client's multiplexed connection: many calls at a time, told apart by TTHeader's sequence id.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, ReadHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::message::{Message, Reader};
-use super::write_queued;
+use super::message::{Layout, Message, Reader};
+use super::{Queued, write_queued};
 use crate::codec::Buffer;
 use crate::context::lock;
 use crate::error::{Error, Result};
@@ -19,7 +21,9 @@ use crate::wire::ttheader::{CONNECTION_RESET, Limits};
 /// A connection; clones share it. It ends with the last of them.
 #[derive(Clone)]
 pub(crate) struct Connection {
-    requests: mpsc::UnboundedSender<Buffer>,
+    requests: mpsc::UnboundedSender<Queued>,
+    /// How many bytes more may wait to be written.
+    room: Arc<Semaphore>,
     calls: Arc<Calls>,
 }
 
@@ -54,9 +58,19 @@ impl Connection {
         let (read, write) = tokio::io::split(io);
         let (requests, queue) = mpsc::unbounded_channel();
         let calls = Arc::new(Calls::default());
-        tokio::spawn(write_queued(write, queue));
-        tokio::spawn(read_answers(read, Arc::clone(&calls), peer.to_owned(), limits));
-        Self { requests, calls }
+        let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue)));
+        let reading = read_answers(read, Arc::clone(&calls), peer.to_owned(), limits);
+        tokio::spawn(async move {
+            let mut reading = pin!(reading);
+            tokio::select! {
+                () = &mut reading => {}
+                // Where no one calls any more, no one waits either. What cannot be written may still have been answered.
+                written = &mut writing => if !matches!(written, Ok(Ok(()))) {
+                    reading.await;
+                },
+            }
+        });
+        Self { requests, room: Arc::new(Semaphore::new(UNSENT)), calls }
     }
 
     /// Whether calls may still be made on it.
@@ -64,11 +78,13 @@ impl Connection {
         !self.requests.is_closed() && lock(&self.calls.waiting).closed.is_none()
     }
 
-    /// Sends a request, and waits for its answer where it gets one.
+    /// Sends a request, and waits for its answer where it gets one. Waits for room where the server does not read.
     pub(crate) async fn call(&self, seq_id: i32, request: Buffer, oneway: bool, peer: &str) -> Result<Option<Message>> {
         let lost = || connection_lost(peer, "it ended before the answer");
         let (answer, ticket) = if oneway { (None, None) } else { self.wait(seq_id)? };
-        self.requests.send(request).map_err(|_| lost())?;
+        let len = request.len().min(UNSENT) as u32;
+        let room = Arc::clone(&self.room).acquire_many_owned(len).await.ok();
+        self.requests.send(Queued { message: request, _room: room }).map_err(|_| lost())?;
         let Some(answer) = answer else { return Ok(None) };
         let message = answer.await.map_err(|_| lock(&self.calls.waiting).closed.clone().unwrap_or_else(lost))?;
         drop(ticket);
@@ -91,6 +107,9 @@ async fn read_answers(mut io: ReadHalf<BoxIo>, calls: Arc<Calls>, peer: String, 
     let (mut input, mut reader) = (BytesMut::new(), Reader::new(limits));
     let end = loop {
         match reader.next(&mut input) {
+            Ok(Some(message)) if !matches!(message.layout, Layout::TtHeader { .. }) => {
+                break Error::protocol("a multiplexed answer has no TTHeader, and so belongs to no call");
+            }
             Ok(Some(message)) => {
                 let mut waiting = lock(&calls.waiting);
                 if message.header.strings.value(CONNECTION_RESET).is_some() {
@@ -118,6 +137,9 @@ async fn read_answers(mut io: ReadHalf<BoxIo>, calls: Arc<Calls>, peer: String, 
     waiting.closed.get_or_insert(end);
     waiting.answers.clear();
 }
+
+/// How many bytes wait to be written at most; a larger request waits alone.
+const UNSENT: usize = 16 << 20;
 
 /// How much room a read has at least.
 const READ: usize = 16 << 10;

@@ -1,17 +1,21 @@
 //! A server's ping-pong connection.
 
 use std::io;
-use std::pin::pin;
+use std::ops::Range;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{Layout, Message, Reader, kind_text, put};
-use super::write_queued;
+use super::{Queued, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::Context;
@@ -20,7 +24,7 @@ use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::status::BizStatusError;
-use crate::transport::{Answer, Exchange, Host, LAST_CALL, Stopping};
+use crate::transport::{Answer, Exchange, Host, LAST_CALL, Outcome, Stopping};
 use crate::wire::ttheader::{self, Header, Limits, key};
 
 /// What a server sets for ping-pong connections.
@@ -36,6 +40,17 @@ pub(crate) struct Config {
 
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
+    let mut shutdown = host.shutdown.clone();
+    tokio::select! {
+        biased;
+        served = converse(io, ahead, peer, config, host) => served,
+        // Neither a handler that does not return nor a peer that does not read holds it up.
+        () = shutdown.reached(Stopping::Forced) => Ok(()),
+    }
+}
+
+/// Answers one request after another.
+async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let mut input = Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits) };
     let mut shutdown = host.shutdown.clone();
     let caller = Caller { peer, host };
@@ -53,7 +68,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
         }
-        let Replied { reply, keep } = caller.answer(message).await?;
+        let Replied { reply, keep } = caller.answer(Call::read(message)?).await?;
         if let Some(mut reply) = reply {
             input.io.write_all_buf(&mut reply.take()).await.map_err(|err| lost(&caller.peer, &err))?;
         }
@@ -79,7 +94,8 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
             }
             self.bytes.reserve(READ);
             // Between messages a peer may rest; inside one it may not.
-            let count = if self.bytes.is_empty() {
+            let is_between = self.bytes.is_empty() && !self.reader.is_inside();
+            let count = if is_between {
                 self.io.read_buf(&mut self.bytes).await
             } else {
                 let late = |_| {
@@ -91,7 +107,7 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
                 timeout(pause, self.io.read_buf(&mut self.bytes)).await.unwrap_or_else(late)
             };
             match count {
-                Ok(0) if self.bytes.is_empty() => return Ok(None),
+                Ok(0) if is_between => return Ok(None),
                 Ok(0) => return Err(Error::protocol("the connection ended inside a message")),
                 Ok(_) => {}
                 Err(err) => return Err(Error::protocol(err.to_string())),
@@ -109,17 +125,20 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let (read, write) = tokio::io::split(io);
     let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader };
     let (replies, queue) = mpsc::unbounded_channel();
-    let writing = tokio::spawn(write_queued(write, queue));
-    let room = Arc::new(Semaphore::new(config.max_concurrent_calls));
+    let writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue)));
+    let room = Room::new(config);
     let caller = Arc::new(caller);
     let mut shutdown = caller.host.shutdown.clone();
     let mut draining = pin!(shutdown.reached(Stopping::Draining));
     let mut next = Some(first);
     let end = loop {
         let Some(message) = next.take() else { break Ok(()) };
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break Ok(()) };
-        let call = answer_later(Arc::clone(&caller), message, replies.clone(), permit);
-        caller.host.handlers.spawn(call);
+        let room = room.take(message.bytes.len()).await;
+        let call = match Call::read(message) {
+            Ok(call) => call,
+            Err(err) => break Err(err),
+        };
+        caller.host.handlers.spawn(answer_later(Arc::clone(&caller), call, replies.clone(), room));
         next = tokio::select! {
             biased;
             message = input.next(config.partial_timeout) => match message {
@@ -128,7 +147,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
             },
             () = &mut draining => {
                 // As Kitex: a frame of no call tells the client to use another connection.
-                drop(replies.send(stop_frame()?));
+                drop(replies.send(Queued { message: stop_frame()?, _room: None }));
                 match timeout(LAST_CALL, input.next(config.partial_timeout)).await {
                     Ok(Ok(message)) => message,
                     _ => None,
@@ -142,15 +161,37 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     end
 }
 
+/// What the calls of one connection share: how many run, and how many bytes they have, from the request's arrival until
+/// the reply is written. A client that sends more waits, as does one that does not read its replies.
+struct Room {
+    bytes: Arc<Semaphore>,
+    /// What a call has at least, so that so many run at most.
+    least: usize,
+    most: usize,
+}
+
+impl Room {
+    fn new(config: &Config) -> Self {
+        let calls = config.max_concurrent_calls.max(1);
+        let most = config.limits.message.clamp(calls, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self { bytes: Arc::new(Semaphore::new(most)), least: most / calls, most }
+    }
+
+    async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let bytes = bytes.clamp(self.least, self.most) as u32;
+        Arc::clone(&self.bytes).acquire_many_owned(bytes).await.ok()
+    }
+}
+
 async fn answer_later(
     caller: Arc<Caller>,
-    message: Message,
-    replies: mpsc::UnboundedSender<Buffer>,
-    _permit: OwnedSemaphorePermit,
+    call: Call,
+    replies: mpsc::UnboundedSender<Queued>,
+    room: Option<OwnedSemaphorePermit>,
 ) {
-    match caller.answer(message).await {
+    match caller.answer(call).await {
         // Where the connection is gone, so is who waits for the reply.
-        Ok(Replied { reply: Some(reply), .. }) => drop(replies.send(reply)),
+        Ok(Replied { reply: Some(message), .. }) => drop(replies.send(Queued { message, _room: room })),
         Ok(Replied { reply: None, .. }) => {}
         Err(err) => tracing::debug!(peer = %caller.peer, %err, "a multiplexed call could not be answered"),
     }
@@ -179,10 +220,19 @@ struct Replied {
     keep: bool,
 }
 
-impl Caller {
-    /// Runs the call that a message is. An error closes the connection without a word, as in Kitex.
-    async fn answer(&self, message: Message) -> Result<Replied> {
-        let (envelope, range) = message.envelope()?;
+/// A request whose envelope was read.
+struct Call {
+    message: Message,
+    /// Where the arguments are in the message's bytes.
+    args: Range<usize>,
+    request: Request,
+}
+
+impl Call {
+    /// # Errors
+    /// What is no request. It closes the connection without a word, as in Kitex.
+    fn read(message: Message) -> Result<Self> {
+        let (envelope, args) = message.envelope()?;
         if !matches!(envelope.kind, MessageKind::Call | MessageKind::Oneway) {
             return Err(Error::protocol(format!("a message of kind {:?} is no request", envelope.kind)));
         }
@@ -195,8 +245,37 @@ impl Caller {
             name: message.bytes.slice_ref(envelope.name),
             seq_id: envelope.seq_id,
         };
+        Ok(Self { message, args, request })
+    }
+}
+
+/// A handler that runs to its end, whoever still waits for it.
+struct Handling(Option<Outcome>);
+
+impl Future for Handling {
+    type Output = <Outcome as Future>::Output;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
+        let Some(outcome) = &mut self.0 else { return Poll::Pending };
+        let output = ready!(outcome.as_mut().poll(task));
+        self.0 = None;
+        Poll::Ready(output)
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if let (Some(outcome), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(outcome);
+        }
+    }
+}
+
+impl Caller {
+    /// Runs a call. An error closes the connection without a word.
+    async fn answer(&self, Call { message, args, request }: Call) -> Result<Replied> {
         let service = message.header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
-        let route = match self.host.dispatch.find_message(service.as_deref(), &envelope.name_text()) {
+        let route = match self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(&request.name)) {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
         };
@@ -205,12 +284,19 @@ impl Caller {
             return request.except(ApplicationException::INTERNAL_ERROR, &text, self.reply_header()?).map(keep);
         }
         let context = context(method, &self.peer, &message.header);
-        let exchange = Exchange::Message { body: message.bytes.clone(), range, protocol: message.protocol };
-        let outcome = self.host.dispatch.call(route, context.clone(), exchange).await;
+        let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
+        let outcome = Handling(Some(self.host.dispatch.call(route, context.clone(), exchange))).await;
         // The method says whether there is an answer, not the message.
         if method.oneway {
             return Ok(Replied { reply: None, keep: true });
         }
+        // A reply that cannot be written is told: the caller waits.
+        let told = |err: Error| request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep);
+        self.reply(&request, outcome, &context).or_else(told)
+    }
+
+    /// Writes what a call came to.
+    fn reply(&self, request: &Request, outcome: Result<Answer, (Error, Failed)>, context: &Context) -> Result<Replied> {
         let mut header = self.reply_header()?;
         match outcome {
             Ok(Answer::Message(body)) => {
@@ -221,7 +307,7 @@ impl Caller {
             }
             Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
             Err((Error::Decode(err), Failed::InFramework)) => {
-                self.refuse(&request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
+                self.refuse(request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
             }
             Err((err, failed)) => request.fail(&err, failed, header).map(keep),
         }
