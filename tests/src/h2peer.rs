@@ -426,6 +426,24 @@ impl Peer {
         read.is_ok_and(|count| count > 0)
     }
 
+    /// Reads what `parse` finds at the beginning of the bytes that are not read yet, with its length; `None` where the
+    /// connection ends instead.
+    ///
+    /// # Panics
+    /// The connection ended inside of it.
+    pub async fn parse<T>(&mut self, parse: impl Fn(&[u8]) -> Option<(T, usize)>) -> Option<T> {
+        loop {
+            if let Some((found, len)) = parse(&self.unread) {
+                self.unread.advance(len);
+                return Some(found);
+            }
+            if !self.fill().await {
+                assert!(self.unread.is_empty(), "the connection ended after {:?}", self.unread);
+                return None;
+            }
+        }
+    }
+
     /// Reads to the end of the connection, and answers all bytes.
     pub async fn rest(&mut self) -> Bytes {
         while self.fill().await {}

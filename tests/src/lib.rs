@@ -4,4 +4,5 @@ pub mod cases;
 pub mod contract;
 pub mod h2peer;
 pub mod handler;
+pub mod message;
 pub mod peer;

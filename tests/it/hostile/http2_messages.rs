@@ -7,7 +7,9 @@ use thrill::Server;
 use thrill_tests::contract::{Request, TestServiceServer, TestServiceStreamClient};
 use thrill_tests::h2peer::{Frame, Peer, message, request, say, soon};
 use thrill_tests::handler::Handler;
+use thrill_tests::message::Protocol;
 
+use super::lies::lies;
 use super::{ECHO, EVERYTHING, Victim, Witness, assert_alive, short};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,33 +41,7 @@ async fn counts_and_depths_that_a_message_claims_are_errors_of_its_stream() {
     let witness = Witness::start(&victim.addr).await;
     let mut peer = Peer::client(&victim.addr, &[]).await;
     let bystander = peer.open(&request(ECHO)).await;
-    let most = [0x7f, 0xff, 0xff, 0xff];
-    let field = |ttype: u8, id: u8, rest: &[u8]| [&[ttype, 0, id][..], rest].concat();
-    let nested = |open: &[u8], depth: usize| [open.repeat(depth), vec![0; depth]].concat();
-    let rows: Vec<(&str, Vec<u8>)> = vec![
-        ("a list of 2^31-1 numbers", field(15, 9, &[&[8][..], &most].concat())),
-        ("a set of 2^31-1 strings", field(14, 10, &[&[11][..], &most].concat())),
-        ("a map of 2^31-1 pairs", field(13, 11, &[&[11, 10][..], &most].concat())),
-        ("a list of 2^31-1 structs", field(15, 19, &[&[12][..], &most].concat())),
-        ("an unknown list of 2^31-1 numbers", field(15, 99, &[&[8][..], &most].concat())),
-        ("an unknown list of 2^31-1 voids", field(15, 99, &[&[1][..], &most].concat())),
-        ("an unknown list of 2^31-1 stops", field(15, 99, &[&[0][..], &most].concat())),
-        ("an unknown list of 2^31-1 booleans", field(15, 99, &[&[2][..], &most].concat())),
-        ("an unknown map of 2^31-1 pairs of nothing", field(13, 99, &[&[0, 0][..], &most].concat())),
-        ("a list of -1 numbers", field(15, 9, &[8, 0xff, 0xff, 0xff, 0xff])),
-        ("a string of 2^31-1 bytes", field(11, 7, &most)),
-        ("a string of -1 bytes", field(11, 7, &[0xff; 4])),
-        ("bytes of 2^31-1", field(11, 8, &most)),
-        ("unknown structs, 100,000 deep", nested(&[12, 0, 99], 100_000)),
-        ("unknown lists, 100,000 deep", field(15, 99, &[15, 0, 0, 0, 1].repeat(100_000))),
-        ("unknown maps, 100,000 deep", field(13, 99, &[13, 13, 0, 0, 0, 1].repeat(100_000))),
-        (
-            "known structs, 100,000 deep",
-            [12, 15, 0, 0, 0][..1].iter().flat_map(|_| [15, 0, 19, 12, 0, 0, 0, 1].repeat(100_000)).collect(),
-        ),
-        ("a field of no type", field(0x7f, 1, &[0])),
-    ];
-    for (what, payload) in rows {
+    for (what, payload) in lies(Protocol::Binary) {
         let payload = message(&payload);
         let stream = peer.open(&request(EVERYTHING)).await;
         for piece in payload.chunks(16_384) {

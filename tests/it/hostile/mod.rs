@@ -1,18 +1,22 @@
 //! Bad input to a server's port. Each ends its own stream or connection by a clear error; another client does not notice,
 //! and memory stays bounded.
 
+mod answers;
 mod http2_floods;
 mod http2_frames;
 mod http2_fuzz;
 mod http2_messages;
+mod lies;
 mod openings;
+mod pingpong;
 
+use std::future::IntoFuture as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use thrill::{Running, Server};
-use thrill_tests::contract::{CounterServer, Request, TestServiceServer, TestServiceStreamClient};
+use thrill_tests::contract::{CounterServer, Request, TestServiceClient, TestServiceServer, TestServiceStreamClient};
 use thrill_tests::h2peer::{Frame, Peer, request, say, soon};
 use thrill_tests::handler::Handler;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -63,14 +67,19 @@ impl Victim {
 
 /// A server in this process, which may give up early.
 async fn short(partial: Duration) -> Running {
+    patient(partial, partial).await
+}
+
+/// A server in this process, with these timeouts.
+async fn patient(detection: Duration, partial: Duration) -> Running {
     let handler = Arc::new(Handler::default());
-    let server = Server::new().detection_timeout(partial).partial_timeout(partial);
+    let server = Server::new().detection_timeout(detection).partial_timeout(partial);
     let server = server.exit_wait_time(Duration::from_millis(100));
     let server = server.add(TestServiceServer::from_arc(Arc::clone(&handler))).add(CounterServer::from_arc(handler));
     server.bind("127.0.0.1:0").await.unwrap().spawn()
 }
 
-/// A well-behaved client on a connection of its own, which exchanges messages all the time.
+/// A well-behaved client, which exchanges messages all the time: on a stream, and by calls of one message each.
 struct Witness {
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -80,6 +89,7 @@ impl Witness {
     async fn start(addr: &str) -> Self {
         let client = TestServiceStreamClient::builder("a.service").host_ports([addr]).connection_pool_size(1);
         let mut stream = client.build().unwrap().echo().await.unwrap();
+        let caller = TestServiceClient::builder("a.service").host_ports([addr]).build().unwrap();
         let (stop, mut stopped) = oneshot::channel();
         let task = tokio::spawn(async move {
             for count in 0.. {
@@ -87,6 +97,8 @@ impl Witness {
                 stream.send(Request { message: message.clone() }).await.unwrap();
                 let got = soon("the witness's echo", stream.recv()).await.unwrap().unwrap();
                 assert_eq!(got.message, message);
+                let call = caller.echo_ping_pong(Request { message: message.clone() }).into_future();
+                assert_eq!(soon("the answer to the witness", call).await.unwrap().message, message);
                 if stopped.try_recv().is_ok() {
                     break;
                 }
