@@ -51,6 +51,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ast;
+pub mod breaking;
 mod diagnostic;
 mod docs;
 mod lexer;

@@ -405,7 +405,7 @@ impl Mode {
 
     /// Whether messages travel bare, one by one; those of other functions travel in a wrapper struct.
     #[must_use]
-    pub fn is_streaming(self) -> bool {
+    pub const fn is_streaming(self) -> bool {
         matches!(self, Self::Client | Self::Server | Self::Bidirectional)
     }
 }

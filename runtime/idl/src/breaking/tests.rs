@@ -1,0 +1,193 @@
+//! Each rule, and what is no break: a row of an old text, a new text, and what is found.
+
+use super::breaking;
+use crate::{Options, Program, load_str};
+
+const ROWS: &[(&str, &str, &[&str])] = &[
+    // Services and functions.
+    ("service S { void a() }", "service S { void a() void b() }", &[]),
+    ("service S { void a() }", "service T { void a() }", &["service-removed: service `S` is gone"]),
+    ("service S { void a() void b() }", "service S { void b() }", &["function-removed: method `a` is gone"]),
+    (
+        "service B { void a() } service S extends B {}",
+        "service B {} service S { void a() }",
+        &["function-removed: method `a` is gone"],
+    ),
+    (
+        "struct M {} service S { M a(1: M m) (streaming.mode = 'server') }",
+        "struct M {} service S { M a(1: M m) (streaming.mode = 'client') }",
+        &["mode-changed: method `a` was `server` and is `client`"],
+    ),
+    (
+        "struct M {} service S { M a(1: M m) }",
+        "struct M {} service S { M a(1: M m) (streaming.mode = 'unary') }",
+        &["mode-changed: method `a` was `ping-pong` and is `unary`"],
+    ),
+    (
+        "service S { void a() }",
+        "service S { oneway void a() }",
+        &["oneway-changed: method `a` was `answered` and is `oneway`"],
+    ),
+    ("service S { i32 a() }", "service S { i64 a() }", &["result-changed: the result of `a` was `i32` and is `i64`"]),
+    ("service S { void a() }", "service S { i64 a() }", &["result-changed: the result of `a` was `void` and is `i64`"]),
+    (
+        "service S { list<i64> a() }",
+        "service S { void a() }",
+        &["result-changed: the result of `a` was `list<i64>` and is `void`"],
+    ),
+    // Packages: only streams have paths.
+    ("namespace go a.B service S { void a() }", "namespace go a.C service S { void a() }", &[]),
+    (
+        "namespace go a.B struct M {} service S { M a(1: M m) (streaming.mode = 'unary') }",
+        "namespace * a.b struct M {} service S { M a(1: M m) (streaming.mode = 'unary') }",
+        &[],
+    ),
+    (
+        "namespace go a.B struct M {} service S { M a(1: M m) (streaming.mode = 'unary') }",
+        "namespace go a.C struct M {} service S { M a(1: M m) (streaming.mode = 'unary') }",
+        &["package-changed: the package was `b` and is `c`"],
+    ),
+    // Arguments: their names do not travel, their ids do, apart from those of streams.
+    ("service S { void a(1: i32 x) }", "service S { void a(1: i32 y, 2: string z) }", &[]),
+    ("service S { void a(1: i32 x, 2: i32 y) }", "service S { void a(1: i32 x) }", &[]),
+    (
+        "service S { void a(1: i32 x) }",
+        "service S { void a(1: i64 x) }",
+        &["type-changed: argument 1 of `a`, `x`, was `i32` and is `i64`"],
+    ),
+    (
+        "service S { void a(1: i32 x) }",
+        "service S { void a(2: i32 x) }",
+        &["id-changed: argument 1 of `a`, `x`, was 1 and is 2"],
+    ),
+    (
+        "service S { void a() }",
+        "service S { void a(1: required i32 x) }",
+        &["required-added: argument 1 of `a`, `x`, is new, and `required`"],
+    ),
+    (
+        "struct M {} service S { M a(1: M m) (streaming.mode = 'client') }",
+        "struct M {} service S { M a(7: M m) (streaming.mode = 'client') }",
+        &[],
+    ),
+    (
+        "struct M {} struct N { 1: i32 a } service S { M a(1: M m) (streaming.mode = 'client') }",
+        "struct M { 1: i32 b } struct N { 1: i32 a } service S { N a(1: N m) (streaming.mode = 'client') }",
+        &[],
+    ),
+    // Exceptions.
+    (
+        "exception E {} exception F {} service S { i32 a() throws (1: E e) }",
+        "exception E {} exception F {} service S { i32 a() throws (1: E x, 2: F f) }",
+        &[],
+    ),
+    (
+        "exception E {} service S { i32 a() throws (1: E e) }",
+        "exception E {} service S { i32 a() }",
+        &["exception-removed: exception 1 of `a`, `e`, is gone"],
+    ),
+    (
+        "exception E {} service S { void a() }",
+        "exception E {} service S { void a() throws (1: E e) }",
+        &["exception-added: exception 1 of `a`, `e`, is new, and `E`"],
+    ),
+    // Fields.
+    ("struct M { 1: i32 a }", "struct M { 1: i32 b, 2: optional i32 c }", &[]),
+    ("struct M { 1: i32 a, 2: optional i32 b }", "struct M { 1: optional i32 a }", &[]),
+    ("struct M { 1: i32 a }", "typedef i32 T struct M { 1: T a }", &[]),
+    (
+        "struct M { 1: i32 a }",
+        "struct M { 1: string a }",
+        &["type-changed: field 1 of `M`, `a`, was `i32` and is `string`"],
+    ),
+    (
+        "struct M { 1: string a }",
+        "struct M { 1: binary a }",
+        &["type-changed: field 1 of `M`, `a`, was `string` and is `binary`"],
+    ),
+    (
+        "struct M { 1: list<map<string, i32>> a }",
+        "struct M { 1: list<map<string, i64>> a }",
+        &["type-changed: field 1 of `M`, `a`, was `list<map<string, i32>>` and is `list<map<string, i64>>`"],
+    ),
+    (
+        "struct M { 1: list<i32> a }",
+        "struct M { 1: set<i32> a }",
+        &["type-changed: field 1 of `M`, `a`, was `list<i32>` and is `set<i32>`"],
+    ),
+    (
+        "struct M { 1: i32 a, 2: i32 b }",
+        "struct M { 3: i32 a, 2: i32 b }",
+        &["id-changed: field 1 of `M`, `a`, was 1 and is 3"],
+    ),
+    (
+        "struct M {}",
+        "struct M { -1: required i32 a }",
+        &["required-added: field -1 of `M`, `a`, is new, and `required`"],
+    ),
+    ("struct M { 1: required i32 a }", "struct M {}", &["required-removed: field 1 of `M`, `a`, is gone"]),
+    (
+        "struct M { 1: optional i32 a }",
+        "struct M { 1: required i32 a }",
+        &["requiredness-changed: field 1 of `M`, `a`, was `optional` and is `required`"],
+    ),
+    (
+        "struct M { 1: required i32 a }",
+        "struct M { 1: i32 a }",
+        &["requiredness-changed: field 1 of `M`, `a`, was `required` and is `neither required nor optional`"],
+    ),
+    ("struct M { 1: i32 a }", "union M { 1: i32 a }", &["kind-changed: `M` was `struct` and is `union`"]),
+    (
+        "union M { 1: i32 a, 2: i32 b }",
+        "union M { 1: i32 x, 3: i32 c }",
+        &["variant-removed: field 2 of `M`, `b`, is gone"],
+    ),
+    // Types are compared as deep as they are reached, circles included.
+    (
+        "struct M { 1: optional N n } struct N { 1: list<M> m, 2: i32 a }",
+        "struct M { 1: optional N n } struct N { 1: list<M> m, 2: i64 a }",
+        &["type-changed: field 2 of `N`, `a`, was `i32` and is `i64`"],
+    ),
+    (
+        "struct M { 1: map<N, N> n } struct N { 1: i32 a }",
+        "struct M { 1: map<O, N> n } struct N { 1: i32 a } struct O { 1: i8 a }",
+        &["type-changed: field 1 of `N`, `a`, was `i32` and is `i8`"],
+    ),
+    // Enums.
+    ("struct M { 1: E e } enum E { A, B }", "struct M { 1: E e } enum E { A, C, D }", &[]),
+    ("struct M { 1: E e } enum E { A }", "struct M { 1: i32 e }", &[]),
+    (
+        "struct M { 1: E e } enum E { A, B }",
+        "struct M { 1: E e } enum E { B, A }",
+        &["value-renumbered: `A` of `E` was 0 and is 1", "value-renumbered: `B` of `E` was 1 and is 0"],
+    ),
+];
+
+#[test]
+fn each_rule_finds_what_it_is_for() {
+    for (old, new, want) in ROWS {
+        let found: Vec<_> = breaking(&program(old), &program(new)).iter().map(ToString::to_string).collect();
+        assert_eq!(found, *want, "from {old}\nto   {new}");
+    }
+    for rule in super::Rule::ALL {
+        let name = format!("{rule}: ");
+        assert!(ROWS.iter().any(|(_, _, want)| want.iter().any(|text| text.starts_with(&name))), "no row for {rule}");
+    }
+}
+
+#[test]
+fn what_does_not_change_breaks_nothing() {
+    for (old, new, _) in ROWS {
+        for text in [old, new] {
+            assert_eq!(breaking(&program(text), &program(text)), [], "{text}");
+        }
+    }
+}
+
+/// A text; where it has no service, one that takes `M`.
+fn program(text: &str) -> Program {
+    let service = if text.contains("service") { "" } else { " service S { void a(1: M m) }" };
+    let loaded = load_str("test.thrift", &format!("{text}{service}"), &Options::default());
+    assert!(!loaded.diagnostics.has_errors(), "{}", loaded.diagnostics.render(&loaded.sources));
+    loaded.program
+}
