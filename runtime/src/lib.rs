@@ -191,6 +191,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Several services share the port: a stream and a call over a TTHeader name theirs; a call over Buffered or Framed goes to
+//! the service that has its method. Where several have it, [`Server::add_fallback`] says which is meant, or
+//! [`Server::refuse_traffic_without_service_name`] refuses such calls; without either the server does not start.
+//!
 //! # Extending a service
 //!
 //! `trait Sub: Base` is the IDL's `service Sub extends Base`: `SubServer` answers the methods of both, which are all methods
@@ -258,6 +262,7 @@
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)` |
 //! | `WithGRPCMaxHeaderListSize`, `WithGRPCMaxConcurrentStreams` | `.max_header_list_size(…)`, `.max_concurrent_streams(…)` |
 //! | `WithGRPCKeepaliveParams` | `.keepalive(…)` |
+//! | `WithFallbackService`, `WithRefuseTrafficWithoutServiceName` | [`Server::add_fallback`], [`Server::refuse_traffic_without_service_name`] |
 //! | `WithExitWaitTime` | [`Server::exit_wait_time`] |
 //! | `stream.Recv` and `io.EOF`, `stream.Send`, `stream.Close`, `CloseAndRecv` | `recv` and `None`, `send`, `close`, `close_and_recv` |
 //! | `stream.Header`, `stream.Trailer` | `header`, `trailer` |

@@ -163,7 +163,8 @@ where
 #[tokio::test]
 async fn a_service_and_its_base_are_served_side_by_side() {
     let rex = Arc::new(Rex);
-    let server = Server::new().add(AnimalServer::from_arc(Arc::clone(&rex))).add(DogServer::from_arc(Arc::clone(&rex)));
+    let server =
+        Server::new().add_fallback(AnimalServer::from_arc(Arc::clone(&rex))).add(DogServer::from_arc(Arc::clone(&rex)));
     let (server, addr) = serve(server).await;
     let animal = animals::AnimalClient::builder("zoo").host_ports([addr.as_str()]).transport(Transport::TtHeader);
     let err = animal.build().unwrap().eat_up(0).await.unwrap_err().to_string();

@@ -10,6 +10,7 @@ mod hostile;
 mod interop;
 mod limits;
 mod public_api;
+mod routing;
 mod service_macro;
 mod streams;
 mod tidy;

@@ -24,7 +24,7 @@ use crate::transport::http2::Config;
 use crate::transport::pingpong::server as pingpong;
 use crate::transport::{Dispatch, Stopping};
 use crate::wire::ttheader::Limits;
-use router::Router;
+use router::{Router, Services};
 
 /// Serves services on one port.
 ///
@@ -54,7 +54,7 @@ use router::Router;
 /// ```
 #[must_use = "a server does nothing until it is bound"]
 pub struct Server {
-    services: Vec<Arc<dyn Service>>,
+    services: Services,
     options: Options,
 }
 
@@ -74,7 +74,7 @@ impl Default for Server {
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let services = self.services.iter().map(|service| service.schema().name).collect::<Vec<_>>();
+        let services = self.services.all.iter().map(|service| service.schema().name).collect::<Vec<_>>();
         f.debug_struct("Server").field("services", &services).field("options", &self.options).finish()
     }
 }
@@ -83,7 +83,7 @@ impl Server {
     /// Makes a server with default options and no service.
     pub fn new() -> Self {
         Self {
-            services: Vec::new(),
+            services: Services::default(),
             options: Options {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
                 pingpong: pingpong::Config {
@@ -103,7 +103,29 @@ impl Server {
         reason = "a server is no number, and `add` is what one does with a service"
     )]
     pub fn add(mut self, service: impl Service) -> Self {
-        self.services.push(Arc::new(service));
+        self.services.all.push(Arc::new(service));
+        self
+    }
+
+    /// Adds a service that is also the one meant by calls that name no service, where it has their method: all calls over
+    /// [`Transport::Buffered`] and [`Transport::Framed`], and over a TTHeader those of clients that do not write the name.
+    ///
+    /// Without a fallback such a call goes to the service that has its method, so that several services with a ping-pong
+    /// method of one name cannot be served: [`Server::bind`] refuses them. A stream always names its service. Kitex's
+    /// `WithFallbackService`.
+    ///
+    /// [`Transport::Buffered`]: crate::Transport::Buffered
+    /// [`Transport::Framed`]: crate::Transport::Framed
+    pub fn add_fallback(mut self, service: impl Service) -> Self {
+        self.services.fallbacks.push(self.services.all.len());
+        self.add(service)
+    }
+
+    /// Refuses ping-pong calls that do not name their service, or one that this server does not have, with the exception 20.
+    /// Services may then have methods of one name without a fallback; clients need a TTHeader. Kitex's
+    /// `WithRefuseTrafficWithoutServiceName`. Default: such calls are served; see [`Server::add_fallback`].
+    pub fn refuse_traffic_without_service_name(mut self) -> Self {
+        self.services.refuse_nameless = true;
         self
     }
 
@@ -186,7 +208,7 @@ impl Server {
     /// Binds a TCP address; port 0 lets the system choose. Connections are taken once [`Bound::run`] runs.
     ///
     /// # Errors
-    /// An address that cannot be bound, no service, or two services of one name.
+    /// An address that cannot be bound, or services that cannot stand together, as in [`Server::listen`].
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Bound> {
         let listener = TcpListen::bind(address).await.map_err(|err| {
             Error::new(io::Error::new(err.kind(), format!("cannot bind the server's address: {err}")))
@@ -197,7 +219,7 @@ impl Server {
     /// Serves a listener of another kind.
     ///
     /// # Errors
-    /// No service, or two services of one name.
+    /// No service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
         let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services)?);
         let (stop, _) = watch::channel(Stopping::No);

@@ -7,26 +7,55 @@ use super::call::{ServerCall, Service};
 use crate::codec::envelope::ApplicationException;
 use crate::context::Context;
 use crate::error::{Error, Result};
-use crate::schema::Method;
+use crate::schema::{self, Method, Mode};
 use crate::status::Code;
 use crate::transport::{Dispatch, Exchange, Outcome, Route};
 
-/// The services of a server, by their names on the wire.
+/// The services of a server, and what calls them.
+#[derive(Default)]
+pub(super) struct Services {
+    pub(super) all: Vec<Arc<dyn Service>>,
+    /// Those of `all` that were added as fallback. There may be one.
+    pub(super) fallbacks: Vec<usize>,
+    /// Whether a call must name its service.
+    pub(super) refuse_nameless: bool,
+}
+
+/// Where a method is, by the names on the wire.
 pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
     names: HashMap<&'static str, (usize, HashMap<&'static str, usize>)>,
+    /// The methods, for calls that name no service, or a wrong one.
+    nameless: HashMap<&'static str, Nameless>,
+    refuse_nameless: bool,
+}
+
+/// A method, found without the name of its service.
+#[derive(Clone, Copy)]
+struct Nameless {
+    /// The fallback's, or the first that was added; rather one that a message can call than a stream.
+    route: Route,
+    /// Whether no other service has it.
+    is_only: bool,
 }
 
 impl Router {
     /// # Errors
-    /// No service, or two of one name.
-    pub(crate) fn new(services: Vec<Arc<dyn Service>>) -> Result<Self> {
-        if services.is_empty() {
+    /// No service, two of one name, two fallbacks, or a method of several services that a nameless call could not choose.
+    pub(super) fn new(services: Services) -> Result<Self> {
+        let Services { all, fallbacks, refuse_nameless } = services;
+        let schemas: Vec<_> = all.iter().map(|service| service.schema()).collect();
+        if schemas.is_empty() {
             return Err(Error::misuse("a server needs a service: call `Server::add` before `bind` or `serve`"));
         }
+        if let [first, second, ..] = fallbacks[..] {
+            let (first, second) = (schemas[first].name, schemas[second].name);
+            return Err(Error::misuse(format!(
+                "services {first:?} and {second:?} are both added by `add_fallback`: a server has one fallback; add the other by `add`"
+            )));
+        }
         let mut names = HashMap::new();
-        for (at, service) in services.iter().enumerate() {
-            let schema = service.schema();
+        for (at, schema) in schemas.iter().enumerate() {
             let methods = schema.methods.iter().enumerate().map(|(at, method)| (method.name, at)).collect();
             if names.insert(schema.name, (at, methods)).is_some() {
                 let name = schema.name;
@@ -35,18 +64,52 @@ impl Router {
                 )));
             }
         }
-        Ok(Self { services, names })
+        let fallback = fallbacks.first().copied();
+        if !refuse_nameless {
+            check_conflicts(&schemas, fallback)?;
+        }
+        Ok(Self { nameless: nameless(&schemas, fallback), names, services: all, refuse_nameless })
     }
 }
 
-impl Router {
-    /// The services that have a method, in the order they were added.
-    fn having(&self, method: &str) -> impl Iterator<Item = Route> {
-        self.services.iter().enumerate().filter_map(move |(service, it)| {
-            let methods = it.schema().methods;
-            Some(Route { service, method: methods.iter().position(|it| it.name == method)? })
-        })
+/// Refuses ping-pong methods that several services have, unless the fallback has them, too: most calls name no service.
+///
+/// Kitex looks at streams as well; those always name their service.
+fn check_conflicts(schemas: &[&'static schema::Service], fallback: Option<usize>) -> Result<()> {
+    let mut owners: HashMap<&str, usize> = HashMap::new();
+    for at in fallback.into_iter().chain(0..schemas.len()) {
+        for method in schemas[at].methods.iter().filter(|method| method.mode == Mode::PingPong) {
+            let owner = *owners.entry(method.name).or_insert(at);
+            if owner != at && fallback != Some(owner) {
+                let (name, first, second) = (method.name, schemas[owner].name, schemas[at].name);
+                return Err(Error::misuse(format!(
+                    "services {first:?} and {second:?} both have a method {name:?}, and a call that names no service (each over Buffered or Framed) could mean either: \
+                    add the one that it means by `Server::add_fallback`, or take no such calls by `Server::refuse_traffic_without_service_name`"
+                )));
+            }
+        }
     }
+    Ok(())
+}
+
+fn nameless(schemas: &[&'static schema::Service], fallback: Option<usize>) -> HashMap<&'static str, Nameless> {
+    let mut found: HashMap<&'static str, Nameless> = HashMap::new();
+    let others = (0..schemas.len()).filter(|at| fallback != Some(*at));
+    for service in fallback.into_iter().chain(others) {
+        for (at, method) in schemas[service].methods.iter().enumerate() {
+            let route = Route { service, method: at };
+            let Some(known) = found.get_mut(method.name) else {
+                found.insert(method.name, Nameless { route, is_only: true });
+                continue;
+            };
+            known.is_only = false;
+            let is_pingpong = |route: Route| schemas[route.service].methods[route.method].mode == Mode::PingPong;
+            if is_pingpong(route) && !is_pingpong(known.route) {
+                known.route = route;
+            }
+        }
+    }
+    found
 }
 
 impl Dispatch for Router {
@@ -60,23 +123,19 @@ impl Dispatch for Router {
         Ok(Route { service: *at, method: *method })
     }
 
-    /// Kitex's rules: a service that is known is the one; without a name it is the fallback or the first that has the method;
-    /// a name that is not known is forgiven where only one service has the method, since old clients send wrong ones.
+    /// Kitex's rules: a service that is known is the one; without a name it is the fallback, or the first that has the
+    /// method; a name that is not known is forgiven where only one service has the method, since old clients send wrong ones.
     fn find_message(&self, service: Option<&str>, method: &str) -> Result<Route, (i32, String)> {
-        let Some(name) = service.filter(|name| !name.is_empty()) else {
-            let unknown = || (ApplicationException::UNKNOWN_SERVICE, format!("unknown service , method {method}"));
-            return self.having(method).next().ok_or_else(unknown);
-        };
+        let name = service.unwrap_or_default();
         if let Some((at, methods)) = self.names.get(name) {
             let unknown =
                 || (ApplicationException::UNKNOWN_METHOD, format!("unknown method {method} (service {name})"));
             return methods.get(method).map(|method| Route { service: *at, method: *method }).ok_or_else(unknown);
         }
-        let mut having = self.having(method);
-        match (having.next(), having.next()) {
-            (Some(route), None) => Ok(route),
-            _ => Err((ApplicationException::UNKNOWN_SERVICE, format!("unknown service {name}, method {method}"))),
-        }
+        let found = self.nameless.get(method).filter(|it| !self.refuse_nameless && (name.is_empty() || it.is_only));
+        found
+            .map(|it| it.route)
+            .ok_or_else(|| (ApplicationException::UNKNOWN_SERVICE, format!("unknown service {name}, method {method}")))
     }
 
     fn method(&self, route: Route) -> &'static Method {

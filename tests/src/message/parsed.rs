@@ -1,5 +1,7 @@
 //! A ping-pong message, read byte by byte.
 
+use std::collections::BTreeMap;
+
 use super::{EXCEPTION, Layout, Protocol, REPLY, Way};
 
 /// A message of those that tests ask for, and of their answers.
@@ -9,6 +11,8 @@ pub struct Parsed {
     pub way: Way,
     /// The header's sequence id, where there is one.
     pub header_seq_id: Option<i32>,
+    /// What else the header says.
+    pub keys: Keys,
     /// What it is for.
     pub kind: u8,
     /// The method.
@@ -17,6 +21,17 @@ pub struct Parsed {
     pub seq_id: i32,
     /// What it holds.
     pub body: Vec<Field>,
+}
+
+/// The values in a TTHeader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// By number.
+    pub ints: BTreeMap<u16, String>,
+    /// By name.
+    pub strings: BTreeMap<String, String>,
+    /// In a block of its own.
+    pub acl_token: Option<String>,
 }
 
 /// A field of a struct.
@@ -52,10 +67,12 @@ impl Parsed {
         }
         let [l0, l1, l2, l3, _, _, _, _, s0, s1, s2, s3, w0, w1] = head;
         let end = 4 + index(u32::from_be_bytes([l0, l1, l2, l3]));
-        let payload = bytes.get(14 + 4 * usize::from(u16::from_be_bytes([w0, w1]))..end)?;
+        let start = 14 + 4 * usize::from(u16::from_be_bytes([w0, w1]));
+        let payload = bytes.get(start..end)?;
         let (message, len) = Self::parse_message(payload, Some(i32::from_be_bytes([s0, s1, s2, s3])))?;
         assert_eq!(len, payload.len(), "a message fills its TTHeader");
-        Some((message, end))
+        let keys = Keys::parse(&bytes[16..start]).unwrap_or_else(|| panic!("broken keys: {:?}", &bytes[16..start]));
+        Some((Self { keys, ..message }, end))
     }
 
     fn parse_message(bytes: &[u8], header_seq_id: Option<i32>) -> Option<(Self, usize)> {
@@ -83,7 +100,8 @@ impl Parsed {
         let (left, way) = (bytes.rest.len(), Way { layout, protocol });
         assert!(!is_framed || left == 0, "a message fills its frame");
         let len = message.len() - left + if is_framed { 4 } else { 0 };
-        Some((Self { way, header_seq_id, kind, name, seq_id, body }, len))
+        let keys = Keys::default();
+        Some((Self { way, header_seq_id, keys, kind, name, seq_id, body }, len))
     }
 
     /// An answer in short: `exception 7 text`, `reply text`, `reply` for what holds no text.
@@ -97,9 +115,38 @@ impl Parsed {
                 [Field { id: 1, value: Value::Text(text) }] => format!("reply {text}"),
                 _ => "reply".to_owned(),
             },
+            (REPLY, [Field { id: 0, value: Value::Text(text) }]) => format!("reply {text}"),
             (REPLY, []) => "reply".to_owned(),
             (kind, body) => format!("a message of kind {kind}: {body:?}"),
         }
+    }
+}
+
+impl Keys {
+    /// Reads a header's blocks.
+    fn parse(info: &[u8]) -> Option<Self> {
+        let mut keys = Self::default();
+        let mut info = Bytes { protocol: Protocol::Binary, rest: info };
+        while !info.rest.is_empty() {
+            match info.byte()? {
+                0x00 => {}
+                0x01 => {
+                    for _ in 0..info.short()? {
+                        let name = info.short_text()?;
+                        keys.strings.insert(name, info.short_text()?);
+                    }
+                }
+                0x10 => {
+                    for _ in 0..info.short()? {
+                        let key = info.short()?;
+                        keys.ints.insert(key, info.short_text()?);
+                    }
+                }
+                0x11 => keys.acl_token = Some(info.short_text()?),
+                other => panic!("no block of these headers: {other:#x}"),
+            }
+        }
+        Some(keys)
     }
 }
 
@@ -114,6 +161,17 @@ impl<'a> Bytes<'a> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*first)
+    }
+
+    fn short(&mut self) -> Option<u16> {
+        Some(u16::from_be_bytes([self.byte()?, self.byte()?]))
+    }
+
+    fn short_text(&mut self) -> Option<String> {
+        let len = self.short()?;
+        let (text, rest) = self.rest.split_at_checked(usize::from(len))?;
+        self.rest = rest;
+        Some(String::from_utf8_lossy(text).into_owned())
     }
 
     fn varint(&mut self) -> Option<u32> {
