@@ -140,7 +140,8 @@ async fn large(addr: String) -> Verdict {
 }
 
 /// A value of every type.
-pub(super) fn value() -> Everything {
+#[must_use]
+pub fn value() -> Everything {
     let map = |values: &[i16]| [("k".to_owned(), values.iter().copied().collect())].into();
     let two = vec![Inner { id: 1, label: None }, Inner { id: 2, label: Some("two".to_owned()) }];
     let single = Everything {

@@ -1,0 +1,4 @@
+//! Clients and servers of others for the echo contract: what the tests run against this project's.
+
+pub mod apache;
+pub mod volo;
