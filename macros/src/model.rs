@@ -31,6 +31,8 @@ pub(crate) struct Struct {
     pub(crate) fields: Vec<Field>,
     /// Where it says `exception`.
     pub(crate) exception: Option<Path>,
+    /// Whether it carries a method's arguments.
+    pub(crate) arguments: bool,
 }
 
 #[derive(Clone)]

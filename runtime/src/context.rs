@@ -13,12 +13,17 @@ use crate::error::{Cancelled, Error, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::Address;
-use crate::schema::Method;
+use crate::schema::{Method, Mode};
 
 /// The context of a call: method, caller, peer, deadline, cancellation, metadata, metainfo and typed extensions.
 ///
 /// Any method of a service trait may take `&Context` first. Cloning is cheap and gives the same context. Passing it to an
 /// outgoing call (`.context(cx)`) gives that call the deadline, the persistent metainfo and the cancellation of this one.
+///
+/// A client's call has a context too, which its [layers](crate::middleware) see: [`Context::destination`] and
+/// [`Context::instance`] tell where it goes, and what is added by [`Context::append_metadata`], [`Context::set_transient`] and
+/// [`Context::set_persistent`] travels with it. Typed values ([`Context::insert`]) are shared by everything around one call or
+/// stream: its layers, those around each of its messages, and the handler.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
@@ -38,6 +43,35 @@ struct Inner {
     /// Who can send the response headers now.
     sender: OnceLock<Weak<dyn SendHeader>>,
     extensions: Mutex<http::Extensions>,
+    /// What was added to travel on.
+    added: Mutex<Option<Box<Added>>>,
+    /// Where a client's call goes.
+    outward: Option<Outward>,
+}
+
+/// What travels with a client's call besides what its caller said, or with the calls that a handler makes.
+#[derive(Debug, Default)]
+struct Added {
+    metadata: Metadata,
+    metainfo: Metainfo,
+}
+
+/// What a client's call knows besides what every call knows.
+struct Outward {
+    destination: Arc<str>,
+    instance: Mutex<Option<Arc<str>>>,
+    parent: Option<Context>,
+}
+
+/// What a client's call begins with.
+pub(crate) struct Outgoing {
+    pub(crate) method: &'static Method,
+    pub(crate) destination: Arc<str>,
+    pub(crate) deadline: Option<(Instant, Duration)>,
+    pub(crate) metadata: Metadata,
+    pub(crate) metainfo: Metainfo,
+    pub(crate) extensions: http::Extensions,
+    pub(crate) parent: Option<Context>,
 }
 
 /// What an answer says besides its messages.
@@ -91,8 +125,22 @@ impl Context {
                 response: Mutex::default(),
                 sender: OnceLock::new(),
                 extensions: Mutex::default(),
+                added: Mutex::default(),
+                outward: None,
             }),
         }
+    }
+
+    /// The context of a call that this side makes.
+    pub(crate) fn outgoing(call: Outgoing) -> Self {
+        let Outgoing { method, destination, deadline, metadata, metainfo, extensions, parent } = call;
+        let mut cx = Self::new(Some(method), None, deadline, metadata);
+        if let Some(inner) = Arc::get_mut(&mut cx.inner) {
+            inner.metainfo = metainfo.into();
+            inner.extensions = extensions.into();
+            inner.outward = Some(Outward { destination, instance: Mutex::default(), parent });
+        }
+        cx
     }
 
     /// The context of a call that came as one message.
@@ -124,6 +172,47 @@ impl Context {
         self.inner.method.map_or("", |method| method.service)
     }
 
+    /// The HTTP/2 path; empty outside a call.
+    pub(crate) fn path(&self) -> &'static str {
+        self.inner.method.map_or("", |method| method.path)
+    }
+
+    /// Whether the caller expects no answer.
+    #[must_use]
+    pub fn is_oneway(&self) -> bool {
+        self.inner.method.is_some_and(|method| method.oneway)
+    }
+
+    /// The `streaming.mode` of the method; `None` outside a call.
+    #[must_use]
+    pub fn mode(&self) -> Option<Mode> {
+        self.inner.method.map(|method| method.mode)
+    }
+
+    /// On a client, the name of the service that is called, as it was given to the client's builder. `None` on a server.
+    #[must_use]
+    pub fn destination(&self) -> Option<&str> {
+        self.inner.outward.as_ref().map(|outward| &*outward.destination)
+    }
+
+    /// On a client, the address of the instance that the call goes to, once one is chosen. `None` before that, and on a server.
+    #[must_use]
+    pub fn instance(&self) -> Option<Arc<str>> {
+        self.inner.outward.as_ref().and_then(|outward| lock(&outward.instance).clone())
+    }
+
+    pub(crate) fn set_instance(&self, address: Arc<str>) {
+        if let Some(outward) = &self.inner.outward {
+            *lock(&outward.instance) = Some(address);
+        }
+    }
+
+    /// On a client, the context of the call that this one is a part of: what `.context(cx)` gave. `None` on a server.
+    #[must_use]
+    pub fn parent(&self) -> Option<&Self> {
+        self.inner.outward.as_ref().and_then(|outward| outward.parent.as_ref())
+    }
+
     /// The service that calls, as it names itself; `None` where it does not.
     #[must_use]
     pub fn caller(&self) -> Option<Cow<'_, str>> {
@@ -151,13 +240,13 @@ impl Context {
         self.inner.deadline.map(|(_, given)| given)
     }
 
-    /// The metadata that came with the call.
+    /// The metadata that came with the call. On a client, what its caller sends along.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.inner.metadata
     }
 
-    /// The metainfo that came with the call.
+    /// The metainfo that came with the call. On a client, what its caller sends along.
     #[must_use]
     pub fn metainfo(&self) -> &Metainfo {
         self.inner.metainfo.get_or_init(|| Metainfo::from_headers(self.inner.metadata.raw()))
@@ -175,13 +264,56 @@ impl Context {
         self.metainfo().persistent.get(key).map(String::as_str)
     }
 
+    /// Adds metadata to a client's call, before it is made; on a server, to every call that is made with this context from now
+    /// on. Kitex's `metadata.AppendToOutgoingContext`.
+    ///
+    /// # Errors
+    /// A name or value that [`Metadata::append`] refuses.
+    pub fn append_metadata(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
+        lock(&self.inner.added).get_or_insert_default().metadata.append(name, value)
+    }
+
+    /// Adds a transient metainfo value: to a client's call, before it is made; on a server, to every call that is made with this
+    /// context from now on. It wins over one of the same key.
+    pub fn set_transient(&self, key: impl Into<String>, value: impl Into<String>) {
+        lock(&self.inner.added).get_or_insert_default().metainfo.transient.insert(key.into(), value.into());
+    }
+
+    /// As [`Context::set_transient`], for a value that goes down the whole chain of calls.
+    pub fn set_persistent(&self, key: impl Into<String>, value: impl Into<String>) {
+        lock(&self.inner.added).get_or_insert_default().metainfo.persistent.insert(key.into(), value.into());
+    }
+
+    /// What travels with a client's call: what its caller said, and what was added since.
+    pub(crate) fn travels(&self) -> (Metadata, Cow<'_, Metainfo>) {
+        let mut metadata = self.metadata().clone();
+        let mut metainfo = Cow::Borrowed(self.metainfo());
+        if let Some(added) = &*lock(&self.inner.added) {
+            metadata.merge(&added.metadata);
+            metainfo.to_mut().extend(&added.metainfo);
+        }
+        (metadata, metainfo)
+    }
+
+    /// Gives a call that is made with this context what goes on from here: persistent metainfo, and what was added. What the
+    /// call has already stays.
+    pub(crate) fn pass_on(&self, metadata: &mut Metadata, metainfo: &mut Metainfo) {
+        let mut onward = Metainfo { persistent: self.metainfo().persistent.clone(), ..Metainfo::default() };
+        if let Some(added) = &*lock(&self.inner.added) {
+            onward.extend(&added.metainfo);
+            metadata.merge(&added.metadata);
+        }
+        onward.extend(metainfo);
+        *metainfo = onward;
+    }
+
     /// Adds header metadata to the answer. The headers go out with the first message, with the end of the call, or when
     /// [`Context::send_header`] is called.
     ///
     /// # Errors
     /// A name or value that [`Metadata::append`] refuses, or headers that are sent already.
     pub fn set_header(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
-        self.header(|header| header.append(name, value))
+        self.change_header(|header| header.append(name, value))
     }
 
     /// As [`Context::set_header`], for several at once, binary ones too.
@@ -189,13 +321,13 @@ impl Context {
     /// # Errors
     /// Headers that are sent already.
     pub fn set_headers(&self, metadata: &Metadata) -> Result<()> {
-        self.header(|header| {
+        self.change_header(|header| {
             header.merge(metadata);
             Ok(())
         })
     }
 
-    fn header(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+    fn change_header(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
         let mut response = self.response();
         if response.header_sent {
             return Err(headers_sent());
@@ -223,7 +355,7 @@ impl Context {
     /// # Errors
     /// A name or value that [`Metadata::append`] refuses, or a call that has ended.
     pub fn set_trailer(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
-        self.trailer(|trailer| trailer.append(name, value))
+        self.change_trailer(|trailer| trailer.append(name, value))
     }
 
     /// As [`Context::set_trailer`], for several at once, binary ones too.
@@ -231,13 +363,13 @@ impl Context {
     /// # Errors
     /// A call that has ended.
     pub fn set_trailers(&self, metadata: &Metadata) -> Result<()> {
-        self.trailer(|trailer| {
+        self.change_trailer(|trailer| {
             trailer.merge(metadata);
             Ok(())
         })
     }
 
-    fn trailer(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
+    fn change_trailer(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
         let mut response = self.response();
         if response.trailer_sent {
             return Err(Error::misuse("the call has ended: set trailers before the handler returns"));
@@ -249,6 +381,29 @@ impl Context {
     /// way back, in Kitex either; use header and trailer metadata on a stream.
     pub fn send_backward(&self, key: impl Into<String>, value: impl Into<String>) {
         self.response().said().backward.insert(key.into(), value.into());
+    }
+
+    /// On a client, the header metadata of a unary call's answer, once it is there.
+    #[must_use]
+    pub fn header(&self) -> Metadata {
+        self.response().said.as_ref().map(|said| said.header.clone()).unwrap_or_default()
+    }
+
+    /// On a client, the trailer metadata of a unary call's answer, once it is there.
+    #[must_use]
+    pub fn trailer(&self) -> Metadata {
+        self.response().said.as_ref().map(|said| said.trailer.clone()).unwrap_or_default()
+    }
+
+    /// On a client, a value that came back with the answer of a ping-pong call over TTHeader. Kitex's `RecvBackwardValue`.
+    #[must_use]
+    pub fn backward(&self, key: &str) -> Option<String> {
+        self.response().said.as_ref().and_then(|said| said.backward.get(key).cloned())
+    }
+
+    /// What came back with the answer, for a client's layers.
+    pub(crate) fn answered(&self, header: Metadata, trailer: Metadata, backward: BTreeMap<String, String>) {
+        self.response().said = Some(Box::new(Said { header, trailer, backward }));
     }
 
     pub(crate) fn take_backward(&self) -> BTreeMap<String, String> {

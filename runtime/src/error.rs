@@ -227,6 +227,17 @@ impl Error {
         }
     }
 
+    /// Whether this is a clone of the other, or says just the same.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Status(a), Self::Status(b)) => a == b,
+            (Self::Biz(a), Self::Biz(b)) => a == b,
+            (Self::Handler(a), Self::Handler(b)) => Arc::ptr_eq(a, b),
+            (Self::Cancelled(a), Self::Cancelled(b)) => Arc::ptr_eq(a, b),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other) && self.message() == other.message(),
+        }
+    }
+
     /// The gRPC code: the peer's, or the one that this error has for Kitex.
     #[must_use]
     pub fn code(&self) -> Code {

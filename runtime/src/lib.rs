@@ -283,6 +283,7 @@ mod context;
 mod error;
 mod metadata;
 mod metainfo;
+pub mod middleware;
 pub mod net;
 pub mod schema;
 mod status;
@@ -297,6 +298,8 @@ pub mod testing;
 #[doc(hidden)]
 pub mod private;
 
+/// The attribute that the traits of layers are implemented with.
+pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 pub use thrill_macros::{Thrift, service};
@@ -311,7 +314,7 @@ pub use context::Context;
 pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage};
 pub use metadata::Metadata;
 pub use metainfo::Metainfo;
-pub use server::{Bound, Handle, Keepalive, Running, Server, Service};
+pub use server::{Bound, Handle, Keepalive, Layered, Running, Server, Service, ServiceExt};
 pub use status::{BizStatusError, Code, Status};
 pub use stream::{BidiStream, ClientStream, Receiver, Sender};
 

@@ -44,6 +44,13 @@ impl Metainfo {
         metainfo
     }
 
+    /// Adds pairs; they win over those of the same key.
+    pub(crate) fn extend(&mut self, pairs: &Self) {
+        for (mine, theirs) in [(&mut self.transient, &pairs.transient), (&mut self.persistent, &pairs.persistent)] {
+            mine.extend(theirs.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
+    }
+
     /// Writes the pairs as request headers, over metadata of the same name.
     pub(crate) fn write_to(&self, metadata: &mut Metadata) {
         for (prefix, pairs) in [(TRANSIENT, &self.transient), (PERSISTENT, &self.persistent)] {

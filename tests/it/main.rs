@@ -9,6 +9,7 @@ mod h2spec;
 mod hostile;
 mod interop;
 mod limits;
+mod middleware;
 mod public_api;
 mod routing;
 mod service_macro;

@@ -12,6 +12,7 @@ const LAYERS: &[(&[&str], bool)] = &[
     (&["context"], false),
     (&["wire"], false),
     (&["transport"], false),
+    (&["middleware"], false),
     (&["stream"], false),
     (&["client", "server"], false),
     (&["private", "testing"], false),

@@ -8,7 +8,7 @@ use syn::Type;
 use syn::spanned::Spanned;
 
 use super::{client, declaration, item, schema, server, site, throws};
-use crate::model::{Method, Service, Shape};
+use crate::model::{Field, Method, Service, Shape};
 
 /// Writes the trait and everything around it.
 ///
@@ -107,11 +107,22 @@ fn args(method: &Method) -> TokenStream {
     let (names, types): (Vec<_>, Vec<_>) = args.fields().iter().map(|field| (&field.ident, field.written())).unzip();
     // One `impl`, so that one `#[cfg]` is enough.
     let codec = item(args);
+    let name = &args.name;
+    let fields = args.fields().iter().map(|Field { ident, name, ty, .. }| {
+        let printed = quote_spanned!(at(ty)=> &self.#ident as &dyn ::core::fmt::Debug);
+        quote_spanned!(site()=> .field(#name, #printed))
+    });
     quote_spanned! {site()=>
         #(#cfg)*
         struct #ident { #(#names: #types,)* }
         #(#cfg)*
         #codec
+        #(#cfg)*
+        impl ::core::fmt::Debug for #ident {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                f.debug_struct(#name) #(#fields)* .finish()
+            }
+        }
     }
 }
 

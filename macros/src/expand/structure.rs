@@ -46,6 +46,7 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
     let exception = body.exception.as_ref().map(|_| exception(item));
     let defaults = body.fields.iter().map(initial);
     let default = item.default.as_ref().map(|_| default(item, &quote_spanned!(site()=> Self { #(#defaults)* })));
+    let argument = body.arguments.then(|| argument(body));
     quote_spanned! {site()=>
         #[automatically_derived]
         #[allow(deprecated)]
@@ -71,6 +72,8 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
                 }
                 ::core::result::Result::Ok(Self { #(#build)* })
             }
+
+            #argument
         }
         #exception
         #default
@@ -86,6 +89,21 @@ pub(super) fn default(item: &Item, value: &TokenStream) -> TokenStream {
         impl ::core::default::Default for #ident {
             fn default() -> Self {
                 #value
+            }
+        }
+    }
+}
+
+/// Lets layers find a method's argument by its name.
+fn argument(body: &Struct) -> TokenStream {
+    let arms = body.fields.iter().map(
+        |Field { ident, name, .. }| quote_spanned!(site()=> #name => ::core::option::Option::Some(&mut self.#ident),),
+    );
+    quote_spanned! {site()=>
+        fn argument(&mut self, name: &str) -> ::core::option::Option<&mut dyn ::core::any::Any> {
+            match name {
+                #(#arms)*
+                _ => ::core::option::Option::None,
             }
         }
     }

@@ -74,7 +74,7 @@ fn body(input: &DeriveInput, exception: Option<Path>, diag: &mut Diag) -> Body {
                 for default in fields.iter_mut().filter_map(|field| field.default.as_mut()) {
                     *default = ty::named(default, &input.ident);
                 }
-                Body::Struct(Struct { fields, exception })
+                Body::Struct(Struct { fields, exception, arguments: false })
             }
         },
         Data::Enum(data) if is_union(data) => Body::Union(union(&input.ident, data, diag)),

@@ -255,6 +255,6 @@ fn args(method: &Ident, name: &Name, fields: Vec<Field>, root: &Root) -> Item {
         root: root.clone(),
         generics: syn::Generics::default(),
         default: None,
-        body: Body::Struct(Struct { fields, exception: None }),
+        body: Body::Struct(Struct { fields, exception: None, arguments: true }),
     }
 }

@@ -15,6 +15,7 @@ use super::pool::{LongConnection, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::context::lock;
 use crate::error::{Error, Result};
+use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::Connect;
 use crate::net::tcp::TcpConnect;
 use crate::transport::http2::Config;
@@ -64,6 +65,7 @@ struct Options {
     caller: Option<String>,
     http2: Config,
     messages: Option<Messages>,
+    layers: Layers,
 }
 
 impl Options {
@@ -80,6 +82,7 @@ impl Options {
             caller: None,
             http2: Config::default(),
             messages: None,
+            layers: Layers::default(),
         }
     }
 
@@ -120,7 +123,14 @@ impl Options {
             Some(Messages { usage: Use::Multiplexed(connections), .. }) => connections,
             _ => self.pool_size,
         };
-        let pool = Pool { service, connect: self.connect, http2: self.http2, limits, size, peers: Mutex::default() };
+        let pool = Pool {
+            service: service.into(),
+            connect: self.connect,
+            http2: self.http2,
+            limits,
+            size,
+            peers: Mutex::default(),
+        };
         let addresses = self.addresses.iter().map(|address| pool.peer(address)).collect();
         debug_assert!(!lock(&pool.peers).is_empty());
         Ok(Arc::new(Shared {
@@ -131,6 +141,7 @@ impl Options {
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
             caller: caller.transpose()?,
+            layers: self.layers,
             messages: self.messages,
         }))
     }
@@ -167,6 +178,18 @@ macro_rules! client_options {
         /// Names the calling service to the called one (`source-service`). Default: not named.
         pub fn caller(mut self, service_name: impl Into<String>) -> Self {
             self.options.caller = Some(service_name.into());
+            self
+        }
+
+        /// Runs a layer around every call. Layers run in the order they are added, the first outermost.
+        pub fn layer(mut self, layer: impl Layer) -> Self {
+            self.options.layers.calls.push(Arc::new(layer));
+            self
+        }
+
+        /// Reads and writes what goes beside the messages. Handlers run in the order they are added.
+        pub fn meta_handler(mut self, handler: impl MetaHandler) -> Self {
+            self.options.layers.metas.push(Arc::new(handler));
             self
         }
 
@@ -221,6 +244,18 @@ impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
     #[doc(hidden)]
     pub fn new(service_name: impl Into<String>) -> Self {
         Self { options: Options::new(service_name.into()), client: PhantomData }
+    }
+
+    /// Runs a layer around each message that a stream sends. Layers run in the order they are added, the first outermost.
+    pub fn send_layer(mut self, layer: impl SendLayer) -> Self {
+        self.options.layers.sends.push(Arc::new(layer));
+        self
+    }
+
+    /// Runs a layer around each message that a stream receives. Layers run in the order they are added, the first outermost.
+    pub fn recv_layer(mut self, layer: impl RecvLayer) -> Self {
+        self.options.layers.recvs.push(Arc::new(layer));
+        self
     }
 
     /// Sets how long every stream may take unless its call says otherwise. Default: without limit.

@@ -11,15 +11,16 @@ use std::time::{Duration, Instant};
 
 use super::channel::{ATTEMPTS, Shared};
 use super::message;
-use crate::codec::{Buffer, Encode, Message, Reply, Success, Throws};
+use crate::codec::{Buffer, Message, Reply, Success, Throws};
 use crate::context::{Context, now};
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
+use crate::middleware::{self, AnyMessage, Args, BoxFuture, Next, Stream, typed, wrong_kind};
 use crate::schema::Method;
 use crate::status::Code;
-use crate::stream::{BidiStream, ClientStream, Receiver, Sender};
-use crate::transport::{Halves, RecvHalf, SendHalf};
+use crate::stream::{BidiStream, ClientStream, Receiver};
+use crate::transport::{Halves, RecvHalf};
 
 /// A boxed future: what awaiting a call gives.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -34,6 +35,7 @@ pub(super) struct CallOptions {
     pub(super) metadata: Metadata,
     pub(super) metainfo: Metainfo,
     pub(super) context: Option<Context>,
+    pub(super) extensions: http::Extensions,
     /// What was wrong with an option: the call fails with it.
     pub(super) mistake: Option<Error>,
 }
@@ -111,12 +113,15 @@ macro_rules! call_options {
         }
 
         /// Makes this call a part of the one with this context: it ends with it, has at most its deadline, and passes its
-        /// persistent metainfo on.
+        /// persistent metainfo on, with what was added to it ([`Context::append_metadata`]).
         pub fn context(mut self, cx: &Context) -> Self {
-            for (key, value) in &cx.metainfo().persistent {
-                self.options.metainfo.persistent.entry(key.clone()).or_insert_with(|| value.clone());
-            }
             self.options.context = Some(cx.clone());
+            self
+        }
+
+        /// Keeps a value with the call, by its type: layers and balancers find it with [`Context::extension`].
+        pub fn extension<V: Clone + Send + Sync + 'static>(mut self, value: V) -> Self {
+            self.options.extensions.insert(value);
             self
         }
     };
@@ -131,12 +136,12 @@ pub struct StreamCall<S> {
     method: &'static Method,
     options: CallOptions,
     /// The one request of a method that takes one.
-    request: Option<Box<dyn Encode + Send>>,
+    request: Option<Box<dyn AnyMessage>>,
     stream: PhantomData<fn() -> S>,
 }
 
 impl<S: Open> StreamCall<S> {
-    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, request: Option<Box<dyn Encode + Send>>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, request: Option<Box<dyn AnyMessage>>) -> Self {
         Self { shared, method, options: CallOptions::default(), request, stream: PhantomData }
     }
 
@@ -155,12 +160,13 @@ impl<S: Open> IntoFuture for StreamCall<S> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let mut halves = self.shared.open(self.method, &self.options).await?;
-            if let Some(request) = self.request {
-                send_only(&mut *halves.send, &*request)?;
-                halves.send.close();
+            let Self { shared, method, mut options, request, .. } = self;
+            let cx = shared.context(method, &mut options)?;
+            let mut stream = shared.open_layered(&cx, &options).await?;
+            if let Some(mut request) = request {
+                sent(stream.send_request(&mut *request).await)?;
             }
-            Ok(S::open(Opened(halves)))
+            Ok(S::open(Opened(stream)))
         })
     }
 }
@@ -174,7 +180,7 @@ pub trait Open: Send + 'static {
 
 /// A stream that was just opened.
 #[doc(hidden)]
-pub struct Opened(Halves);
+pub struct Opened(Stream);
 
 impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,20 +189,25 @@ impl fmt::Debug for Opened {
 }
 
 impl<In: Message, Out: Message> Open for BidiStream<In, Out> {
-    fn open(Opened(halves): Opened) -> Self {
-        Self::new(Sender::new(halves.send), Receiver::new(halves.recv))
+    fn open(Opened(stream): Opened) -> Self {
+        let (sender, receiver) = stream.into_ends();
+        Self::new(sender, receiver)
     }
 }
 
 impl<Request: Message, Response: Message> Open for ClientStream<Request, Response> {
-    fn open(Opened(halves): Opened) -> Self {
-        Self::new(Sender::new(halves.send), Receiver::new(halves.recv))
+    fn open(Opened(stream): Opened) -> Self {
+        let (sender, receiver) = stream.into_ends();
+        Self::new(sender, receiver)
     }
 }
 
 impl<Response: Message> Open for Receiver<Response> {
-    fn open(Opened(halves): Opened) -> Self {
-        Self::new(halves.recv)
+    fn open(Opened(stream): Opened) -> Self {
+        let Stream { halves: Halves { send, recv }, cx, recvs, .. } = stream;
+        // Its one request is sent, and it is closed.
+        drop(send);
+        Self::new(recv, cx, recvs)
     }
 }
 
@@ -208,12 +219,12 @@ pub struct Call<T, E = Error> {
     shared: Arc<Shared>,
     method: &'static Method,
     options: CallOptions,
-    args: Box<dyn Encode + Send>,
+    args: Box<dyn AnyMessage>,
     result: PhantomData<fn() -> (T, E)>,
 }
 
 impl<T: Success, E: Throws> Call<T, E> {
-    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, args: Box<dyn Encode + Send>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, method: &'static Method, args: Box<dyn AnyMessage>) -> Self {
         Self { shared, method, options: CallOptions::default(), args, result: PhantomData }
     }
 
@@ -227,43 +238,91 @@ impl<T: Success, E: Throws> Call<T, E> {
         self.run().await.map_err(E::from)?.into_result()
     }
 
-    async fn run(mut self) -> Result<Answer<T, E>> {
-        if let Some(messages) = self.shared.messages {
-            let Self { shared, method, options, args, .. } = self;
-            let mut body = Buffer::new();
-            args.encode(messages.protocol, &mut body)?;
-            drop(args);
-            let mut answer = message::call(&shared, messages, method, &options, body).await?;
-            return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
+    async fn run(self) -> Result<Answer<T, E>> {
+        let Self { shared, method, mut options, args, .. } = self;
+        let cx = shared.context(method, &mut options)?;
+        if shared.layers.is_empty() {
+            return call(&shared, &cx, &options, args).await;
         }
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match self.over_a_stream().await {
-                // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
-                Err(Error::ConnectionLost(lost)) if lost.is_draining() && attempts < ATTEMPTS => {}
-                ended => return ended,
-            }
-        }
-    }
-
-    async fn over_a_stream(&mut self) -> Result<Answer<T, E>> {
-        let Halves { mut send, mut recv } = self.shared.open(self.method, &self.options).await?;
-        send_only(&mut *send, &*self.args)?;
-        send.close();
-        if self.method.oneway {
-            // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
-            poll_fn(|task| send.poll_flush(task)).await?;
-            return Ok(Answer { reply: Reply(Ok(T::absent()?)), around: Around::Stream(recv) });
-        }
-        let reply = recv_reply(&mut *recv).await?;
-        Ok(Answer { reply, around: Around::Stream(recv) })
+        Box::pin(call_layered(&shared, &cx, &options, args)).await
     }
 }
 
-/// Sends the one request of a call. Where the server has ended the stream already, the receiving half tells how.
-fn send_only(send: &mut dyn SendHalf, request: &dyn Encode) -> Result<()> {
-    match send.send(request) {
+/// Makes a call through the client's layers. What came beside the reply is in the context, for them and for the caller.
+async fn call_layered<T: Success, E: Throws>(
+    shared: &Shared,
+    cx: &Context,
+    options: &CallOptions,
+    args: Box<dyn AnyMessage>,
+) -> Result<Answer<T, E>> {
+    let kind = args.as_any().type_id();
+    let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<middleware::Reply>> {
+        Box::pin(async move {
+            let args = match args {
+                Args::Message(args) if args.as_any().type_id() == kind => args,
+                other => return Err(wrong_kind(&cx, "the arguments of a call", &other)),
+            };
+            shared.layers.write_meta(&cx)?;
+            let answer = call::<T, E>(shared, &cx, options, args).await?;
+            answer.around.keep(&cx);
+            shared.layers.read_meta(&cx)?;
+            Ok(match answer.reply.0 {
+                _ if cx.is_oneway() => middleware::Reply::Done,
+                Ok(message) => middleware::Reply::Message(Box::new(message)),
+                Err(exception) => middleware::Reply::Exception(Box::new(exception)),
+            })
+        })
+    };
+    let reply = Next::new(&shared.layers.calls, last).run(cx, Args::Message(args)).await?;
+    Ok(Answer { reply: Reply(typed(cx, reply)?), around: Around::Context(cx.clone()) })
+}
+
+/// Makes a call.
+async fn call<T: Success, E: Throws>(
+    shared: &Shared,
+    cx: &Context,
+    options: &CallOptions,
+    mut args: Box<dyn AnyMessage>,
+) -> Result<Answer<T, E>> {
+    if let Some(messages) = shared.messages {
+        let mut body = Buffer::new();
+        args.as_encode().encode(messages.protocol, &mut body)?;
+        drop(args);
+        let mut answer = message::call(shared, messages, cx, options, body).await?;
+        return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
+    }
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match over_a_stream(shared, cx, options, &mut *args).await {
+            // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
+            Err(Error::ConnectionLost(lost)) if lost.is_draining() && attempts < ATTEMPTS => {}
+            ended => return ended,
+        }
+    }
+}
+
+async fn over_a_stream<T: Success, E: Throws>(
+    shared: &Shared,
+    cx: &Context,
+    options: &CallOptions,
+    args: &mut dyn AnyMessage,
+) -> Result<Answer<T, E>> {
+    let Halves { mut send, mut recv } = shared.open(cx, options).await?;
+    sent(send.send(args.as_encode()).map(drop))?;
+    send.close();
+    if cx.is_oneway() {
+        // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
+        poll_fn(|task| send.poll_flush(task)).await?;
+        return Ok(Answer { reply: Reply(Ok(T::absent()?)), around: Around::Stream(recv) });
+    }
+    let reply = recv_reply(&mut *recv).await?;
+    Ok(Answer { reply, around: Around::Stream(recv) })
+}
+
+/// Whether the one request of a call was sent. Where the server has ended the stream already, the receiving half tells how.
+fn sent(sent: Result<()>) -> Result<()> {
+    match sent {
         Err(err @ (Error::Encode(_) | Error::TooLarge { .. })) => Err(err),
         _ => Ok(()),
     }
@@ -295,24 +354,45 @@ struct Answer<T, E> {
 enum Around {
     Stream(Box<dyn RecvHalf>),
     Message(BTreeMap<String, String>),
+    Context(Context),
+}
+
+impl Around {
+    /// Puts it where layers find it.
+    fn keep(self, cx: &Context) {
+        match self {
+            Self::Stream(recv) => {
+                let (header, trailer) = header_and_trailer(recv);
+                cx.answered(header, trailer, BTreeMap::new());
+            }
+            Self::Message(backward) => cx.answered(Metadata::new(), Metadata::new(), backward),
+            Self::Context(_) => {}
+        }
+    }
+}
+
+/// What a stream that has ended said beside its messages.
+fn header_and_trailer(mut recv: Box<dyn RecvHalf>) -> (Metadata, Metadata) {
+    let trailer = recv.trailer().cloned().unwrap_or_default();
+    let header = match recv.poll_header(&mut Task::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(header)) => header.clone(),
+        _ => Metadata::new(),
+    };
+    (header, trailer)
 }
 
 impl<T: Success, E: Throws> Answer<T, E> {
     fn into_result(self) -> Result<WithMetadata<T>, E> {
         let message = self.reply.0?;
-        Ok(match self.around {
-            Around::Message(backward) => {
-                WithMetadata { message, header: Metadata::new(), trailer: Metadata::new(), backward }
+        let (header, trailer, backward) = match self.around {
+            Around::Message(backward) => (Metadata::new(), Metadata::new(), backward),
+            Around::Context(cx) => (cx.take_header(), cx.take_trailer(), cx.take_backward()),
+            Around::Stream(recv) => {
+                let (header, trailer) = header_and_trailer(recv);
+                (header, trailer, BTreeMap::new())
             }
-            Around::Stream(mut recv) => {
-                let trailer = recv.trailer().cloned().unwrap_or_default();
-                let header = match recv.poll_header(&mut Task::from_waker(Waker::noop())) {
-                    Poll::Ready(Ok(header)) => header.clone(),
-                    _ => Metadata::new(),
-                };
-                WithMetadata { message, header, trailer, backward: BTreeMap::new() }
-            }
-        })
+        };
+        Ok(WithMetadata { message, header, trailer, backward })
     }
 }
 

@@ -11,10 +11,11 @@ use http::uri::Authority;
 use super::call::{Call, CallOptions, Open, StreamCall};
 use super::pool::{Patience, Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
-use crate::codec::{Message, Success, Thrift, Throws};
-use crate::context::{Context, now};
+use crate::codec::{Message, Success, Throws};
+use crate::context::{Context, Outgoing, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
+use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver};
 use crate::transport::Halves;
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     /// What calls are given unless they say otherwise.
     pub(super) timeout: Option<Duration>,
     pub(super) caller: Option<HeaderValue>,
+    pub(super) layers: Layers,
     /// How ping-pong calls travel; `None` over HTTP/2.
     pub(super) messages: Option<Messages>,
 }
@@ -86,11 +88,7 @@ impl StreamChannel {
     }
 
     /// Calls a unary method.
-    pub fn unary<T: Success, E: Throws>(
-        &self,
-        method: &'static Method,
-        args: impl Thrift + Send + 'static,
-    ) -> Call<T, E> {
+    pub fn unary<T: Success, E: Throws>(&self, method: &'static Method, args: impl Message) -> Call<T, E> {
         Call::new(Arc::clone(&self.0), method, Box::new(args))
     }
 
@@ -101,16 +99,12 @@ impl StreamChannel {
 
 impl Channel {
     /// Calls a method that answers.
-    pub fn call<T: Success, E: Throws>(
-        &self,
-        method: &'static Method,
-        args: impl Thrift + Send + 'static,
-    ) -> Call<T, E> {
+    pub fn call<T: Success, E: Throws>(&self, method: &'static Method, args: impl Message) -> Call<T, E> {
         Call::new(Arc::clone(&self.0), method, Box::new(args))
     }
 
     /// Calls a method that does not.
-    pub fn oneway<E: Throws>(&self, method: &'static Method, args: impl Thrift + Send + 'static) -> Call<(), E> {
+    pub fn oneway<E: Throws>(&self, method: &'static Method, args: impl Message) -> Call<(), E> {
         Call::new(Arc::clone(&self.0), method, Box::new(args))
     }
 }
@@ -175,20 +169,55 @@ impl Attempts<'_> {
 }
 
 impl Shared {
-    /// Opens a stream, within the call's deadline.
-    pub(super) async fn open(&self, method: &'static Method, options: &CallOptions) -> Result<Halves> {
+    /// The context of a call, from its options.
+    pub(super) fn context(&self, method: &'static Method, options: &mut CallOptions) -> Result<Context> {
         options.check()?;
-        let metadata = self.metadata(method, options);
+        let deadline = options.deadline(self.timeout);
+        let mut metadata = std::mem::take(&mut options.metadata);
+        let mut metainfo = std::mem::take(&mut options.metainfo);
+        let parent = options.context.take();
+        if let Some(parent) = &parent {
+            parent.pass_on(&mut metadata, &mut metainfo);
+        }
+        let (destination, extensions) = (Arc::clone(&self.pool.service), std::mem::take(&mut options.extensions));
+        Ok(Context::outgoing(Outgoing { method, destination, deadline, metadata, metainfo, extensions, parent }))
+    }
+
+    /// Opens a stream, through the client's layers.
+    pub(super) async fn open_layered(&self, cx: &Context, options: &CallOptions) -> Result<Stream> {
+        if self.layers.is_empty() {
+            return Ok(Stream::new(self.open(cx, options).await?, cx.clone(), &self.layers));
+        }
+        let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<Reply>> {
+            Box::pin(async move {
+                if !matches!(args, Args::Opening) {
+                    return Err(wrong_kind(&cx, "the opening of a stream", &args));
+                }
+                self.layers.write_meta(&cx)?;
+                let halves = self.open(&cx, options).await?;
+                Ok(Reply::Stream(Stream::new(halves, cx, &self.layers)))
+            })
+        };
+        match Next::new(&self.layers.calls, last).run(cx, Args::Opening).await? {
+            Reply::Stream(stream) => Ok(stream),
+            other => Err(wrong_kind(cx, "a stream", &other)),
+        }
+    }
+
+    /// Opens a stream, within the call's deadline.
+    pub(super) async fn open(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
+        let metadata = self.metadata(cx);
         let open = OpenStream {
-            path: method.path,
+            path: cx.path(),
             authority: &self.authority,
             metadata: &metadata,
-            deadline: options.deadline(self.timeout),
-            parent: options.context.as_ref(),
+            deadline: cx.deadline().zip(cx.timeout()),
+            parent: cx.parent(),
         };
         check_deadline(open.deadline)?;
         let mut attempts = self.attempts(options);
         while let Some(peer) = attempts.next() {
+            cx.set_instance(Arc::clone(&peer.address));
             match self.pool.http2(&peer, attempts.patience(open.deadline)).await {
                 Ok(connection) => match connection.open(&open) {
                     Ok(halves) => return Ok(halves),
@@ -210,21 +239,19 @@ impl Shared {
     }
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.
-    fn metadata(&self, method: &'static Method, options: &CallOptions) -> Metadata {
+    fn metadata(&self, cx: &Context) -> Metadata {
         const SOURCE_SERVICE: HeaderName = HeaderName::from_static("source-service");
         const SOURCE_METHOD: HeaderName = HeaderName::from_static("source-method");
         const DESTINATION_SERVICE: HeaderName = HeaderName::from_static("destination-service");
         const DESTINATION_METHOD: HeaderName = HeaderName::from_static("destination-method");
-        let mut metadata = options.metadata.clone();
-        options.metainfo.write_to(&mut metadata);
+        let (mut metadata, metainfo) = cx.travels();
+        metainfo.write_to(&mut metadata);
         if let Some(caller) = &self.caller {
             metadata.set(SOURCE_SERVICE, caller.clone());
-            let from = options.context.as_ref().map_or("", Context::method);
-            for (name, value) in [
-                (SOURCE_METHOD, from),
-                (DESTINATION_SERVICE, self.pool.service.as_str()),
-                (DESTINATION_METHOD, method.name),
-            ] {
+            let from = cx.parent().map_or("", Context::method);
+            for (name, value) in
+                [(SOURCE_METHOD, from), (DESTINATION_SERVICE, &*self.pool.service), (DESTINATION_METHOD, cx.method())]
+            {
                 if let Ok(value) = HeaderValue::from_str(value) {
                     metadata.set(name, value);
                 }

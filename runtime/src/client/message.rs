@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::time::{Duration, Instant};
 
 use super::call::CallOptions;
 use super::channel::{Messages, Shared, check_deadline};
@@ -13,7 +12,6 @@ use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protoc
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Result, Stage};
-use crate::schema::Method;
 use crate::status::BizStatusError;
 use crate::transport::pingpong::message::{Layout, Message, kind_text, put};
 use crate::transport::pingpong::{client, mux};
@@ -44,19 +42,17 @@ impl Kept {
 pub(super) async fn call(
     shared: &Shared,
     messages: Messages,
-    method: &'static Method,
+    cx: &Context,
     options: &CallOptions,
     body: Buffer,
 ) -> Result<Answer> {
-    options.check()?;
-    let deadline = options.deadline(shared.timeout);
-    check_deadline(deadline)?;
-    let calling = call_unbounded(shared, messages, method, options, body, deadline);
-    let Some(cx) = &options.context else { return calling.await };
+    check_deadline(cx.deadline().zip(cx.timeout()))?;
+    let calling = call_unbounded(shared, messages, cx, options, body);
+    let Some(parent) = cx.parent() else { return calling.await };
     tokio::select! {
         biased;
         called = calling => called,
-        cause = cx.cancelled() => Err(cascade(&cause)),
+        cause = parent.cancelled() => Err(cascade(&cause)),
     }
 }
 
@@ -68,18 +64,17 @@ fn cascade(cause: &Error) -> Error {
 async fn call_unbounded(
     shared: &Shared,
     messages: Messages,
-    method: &'static Method,
+    cx: &Context,
     options: &CallOptions,
     body: Buffer,
-    deadline: Option<(Instant, Duration)>,
 ) -> Result<Answer> {
+    let deadline = cx.deadline().zip(cx.timeout());
     let seq_id = next_seq_id();
-    let header = header(shared, messages, method, options, deadline, seq_id)?;
-    let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
-    let envelope = Envelope { name: method.name.as_bytes(), kind, seq_id };
+    let header = header(shared, messages, cx, seq_id)?;
+    let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
-    let (taken, peer) = take(shared, messages.usage, options, deadline).await?;
-    let exchanging = exchange(taken, &peer, request, seq_id, method.oneway);
+    let (taken, peer) = take(shared, messages.usage, cx, options).await?;
+    let exchanging = exchange(taken, &peer, request, seq_id, cx.is_oneway());
     let exchanged = match deadline {
         None => exchanging.await?,
         Some((at, after)) => {
@@ -89,8 +84,12 @@ async fn call_unbounded(
     };
     match exchanged {
         None => Ok(Answer { message: None, kept: None }),
-        Some((message, kept)) => check(message, kept, method, seq_id),
+        Some((message, kept)) => check(message, kept, cx.method(), seq_id),
     }
+}
+
+fn kind(cx: &Context) -> MessageKind {
+    if cx.is_oneway() { MessageKind::Oneway } else { MessageKind::Call }
 }
 
 /// Sends a request and receives its answer, where it gets one.
@@ -132,14 +131,11 @@ enum Taken {
 }
 
 /// Takes a connection that can carry the call.
-async fn take(
-    shared: &Shared,
-    usage: Use,
-    options: &CallOptions,
-    deadline: Option<(Instant, Duration)>,
-) -> Result<(Taken, Arc<Peer>)> {
+async fn take(shared: &Shared, usage: Use, cx: &Context, options: &CallOptions) -> Result<(Taken, Arc<Peer>)> {
+    let deadline = cx.deadline().zip(cx.timeout());
     let mut attempts = shared.attempts(options);
     while let Some(peer) = attempts.next() {
+        cx.set_instance(Arc::clone(&peer.address));
         let patience = attempts.patience(deadline);
         let taken = match usage {
             Use::Multiplexed(_) => shared.pool.mux(&peer, patience).await.map(Taken::Shared),
@@ -168,14 +164,7 @@ fn next_seq_id() -> i32 {
 }
 
 /// What TTHeader says of the call; empty for the layouts without one.
-fn header(
-    shared: &Shared,
-    messages: Messages,
-    method: &'static Method,
-    options: &CallOptions,
-    deadline: Option<(Instant, Duration)>,
-    seq_id: i32,
-) -> Result<Header> {
+fn header(shared: &Shared, messages: Messages, cx: &Context, seq_id: i32) -> Result<Header> {
     let Layout::TtHeader { is_framed } = messages.layout else { return Ok(Header::default()) };
     let mut header = Header { seq_id, ..Header::default() };
     if matches!(messages.usage, Use::Multiplexed(_)) {
@@ -184,23 +173,21 @@ fn header(
     if messages.protocol == Protocol::Compact {
         header.protocol_id = ttheader::ProtocolId::Compact;
     }
-    let kind = if method.oneway { MessageKind::Oneway } else { MessageKind::Call };
     let caller = shared.caller.as_ref().map_or(&b""[..], |caller| caller.as_bytes());
-    let from = options.context.as_ref().map_or("", Context::method);
+    let from = cx.parent().map_or("", Context::method);
     header.ints.push(key::TRANSPORT_TYPE, if is_framed { "framed" } else { "unframed" })?;
     header.ints.push(key::FROM_SERVICE, caller)?;
-    header.ints.push(key::TO_SERVICE, &shared.pool.service)?;
-    header.ints.push(key::TO_METHOD, method.name)?;
+    header.ints.push(key::TO_SERVICE, &*shared.pool.service)?;
+    header.ints.push(key::TO_METHOD, cx.method())?;
     header.ints.push(key::FROM_METHOD, from)?;
-    header.ints.push(key::MSG_TYPE, kind_text(kind))?;
-    if let Some((at, _)) = deadline {
+    header.ints.push(key::MSG_TYPE, kind_text(kind(cx)))?;
+    if let Some(at) = cx.deadline() {
         let left = at.saturating_duration_since(now()).as_millis().max(1);
         header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
     }
-    header.strings.push(ttheader::SERVICE, method.service)?;
-    for (prefix, pairs) in
-        [("RPC_TRANSIT_", &options.metainfo.transient), ("RPC_PERSIST_", &options.metainfo.persistent)]
-    {
+    header.strings.push(ttheader::SERVICE, cx.service())?;
+    let (_, metainfo) = cx.travels();
+    for (prefix, pairs) in [("RPC_TRANSIT_", &metainfo.transient), ("RPC_PERSIST_", &metainfo.persistent)] {
         for (key, value) in pairs.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
             if key == ACL_TOKEN && prefix == "RPC_TRANSIT_" {
                 header.acl_token = Some(value.clone().into_bytes());
@@ -216,7 +203,7 @@ fn header(
 const ACL_TOKEN: &str = "gdpr-token";
 
 /// Looks whether a message answers the call, and how. The connection goes with what does not, as in Kitex.
-fn check(message: Message, kept: Option<Kept>, method: &Method, seq_id: i32) -> Result<Answer> {
+fn check(message: Message, kept: Option<Kept>, method: &str, seq_id: i32) -> Result<Answer> {
     let (envelope, range) = message.envelope()?;
     let biz = biz(&message.header);
     match (envelope.kind, &biz) {
@@ -230,12 +217,12 @@ fn check(message: Message, kept: Option<Kept>, method: &Method, seq_id: i32) -> 
     }
     // Kitex's texts and numbers.
     if envelope.seq_id != seq_id {
-        let (name, got) = (method.name, envelope.seq_id);
-        let text = format!("method[{name}] out of order sequence response, expect[{seq_id}], receive[{got}]");
+        let got = envelope.seq_id;
+        let text = format!("method[{method}] out of order sequence response, expect[{seq_id}], receive[{got}]");
         return Err(ApplicationException::new(ApplicationException::BAD_SEQUENCE_ID, text).into());
     }
-    if envelope.name != method.name.as_bytes() {
-        let text = format!("wrong method name, expect={}, actual={}", method.name, envelope.name_text());
+    if envelope.name != method.as_bytes() {
+        let text = format!("wrong method name, expect={method}, actual={}", envelope.name_text());
         return Err(ApplicationException::new(ApplicationException::WRONG_METHOD_NAME, text).into());
     }
     match biz {

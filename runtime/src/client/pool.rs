@@ -48,7 +48,7 @@ pub(super) enum Use {
 /// Makes and keeps connections.
 #[derive(Debug)]
 pub(super) struct Pool {
-    pub(super) service: String,
+    pub(super) service: Arc<str>,
     pub(super) connect: Arc<dyn Connect>,
     pub(super) http2: Config,
     pub(super) limits: Limits,
@@ -60,7 +60,7 @@ pub(super) struct Pool {
 /// The connections to one address.
 #[derive(Debug)]
 pub(super) struct Peer {
-    pub(super) address: String,
+    pub(super) address: Arc<str>,
     http2: Slots<Connection>,
     mux: Slots<mux::Connection>,
     resting: Mutex<Vec<Resting>>,
@@ -167,7 +167,7 @@ impl Pool {
         let new = || {
             let (http2, mux) = (Slots::new(self.size), Slots::new(self.size));
             Arc::new(Peer {
-                address: address.to_owned(),
+                address: Arc::from(address),
                 http2,
                 mux,
                 resting: Mutex::default(),
@@ -240,7 +240,7 @@ impl Pool {
             }
         };
         dialled.map_err(|source| {
-            let (service, address) = (self.service.clone(), address.to_owned());
+            let (service, address) = (self.service.to_string(), address.to_owned());
             Error::Connect(Arc::new(ConnectError { service, address, after: begin.elapsed(), source }))
         })
     }

@@ -10,7 +10,7 @@ use crate::schema::{Field, Ref, Requiredness, Struct, StructKind, Type};
 
 /// Which payload protocol a message is in. Each message tells by its first byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub enum Protocol {
     /// [`binary`](super::binary), strict: what Kitex speaks.
     Binary,
     /// [`compact`]: what some clients of Apache Thrift and Volo speak.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::envelope::Protocol;
-use super::{Buffer, EncodeError, Thrift, binary, compact};
+use super::{Buffer, EncodeError, Thrift, Writer, binary, compact};
 
 /// What a stream carries: a Thrift struct or union that may move between tasks and can be printed.
 ///
@@ -24,7 +24,9 @@ impl<T: Thrift + fmt::Debug + Send + 'static> Message for T {
 }
 
 /// The one virtual call that a message costs on its way out: everything below it is monomorphised.
-pub(crate) trait Encode {
+#[doc(hidden)]
+pub trait Encode {
+    #[doc(hidden)]
     fn encode(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError>;
 }
 
@@ -33,6 +35,21 @@ impl<T: Thrift> Encode for T {
         match protocol {
             Protocol::Binary => Thrift::encode(self, &mut binary::Writer::new(buffer)),
             Protocol::Compact => Thrift::encode(self, &mut compact::Writer::new(buffer)),
+        }
+    }
+}
+
+/// A struct without fields: no arguments, and the result of `void`.
+impl Encode for () {
+    fn encode(&self, protocol: Protocol, buffer: &mut Buffer) -> Result<(), EncodeError> {
+        fn empty<W: Writer>(mut w: W) -> Result<(), EncodeError> {
+            w.begin_struct()?;
+            w.end_struct();
+            Ok(())
+        }
+        match protocol {
+            Protocol::Binary => empty(binary::Writer::new(buffer)),
+            Protocol::Compact => empty(compact::Writer::new(buffer)),
         }
     }
 }

@@ -25,13 +25,15 @@ mod strings;
 mod tests;
 mod value;
 
+use std::any::Any;
 use std::fmt;
 
 pub use buffer::{Buffer, LINK_MIN, Mark, Payload};
 pub use envelope::ApplicationException;
 pub use error::{DecodeError, EncodeError};
 pub use limits::MAX_DEPTH;
-pub(crate) use message::Encode;
+#[doc(hidden)]
+pub use message::Encode;
 pub use message::Message;
 pub use ordered::OrderedF64;
 pub use reply::{Reply, Success, Throws};
@@ -125,6 +127,13 @@ pub trait Thrift: Sized {
     /// # Errors
     /// Bytes that are not such a value, or that break a limit.
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError>;
+
+    /// A method's argument by its name, where this is the struct of arguments.
+    #[doc(hidden)]
+    fn argument(&mut self, name: &str) -> Option<&mut dyn Any> {
+        let _ = name;
+        None
+    }
 
     /// Writes the value as field `id` of a struct.
     #[doc(hidden)]

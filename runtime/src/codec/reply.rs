@@ -1,15 +1,18 @@
 //! The result wrapper of a call: field 0 is success, field n is the declared exception n.
 
-use super::{DecodeError, EncodeError, Field, Reader, Thrift, Writer, binary};
+use std::any::Any;
+use std::fmt;
+
+use super::{DecodeError, Encode, EncodeError, Field, Reader, Thrift, Writer, binary};
 use crate::error::Error;
 
 /// A result type of a method: any Thrift type, or `()` for `void`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a Thrift type",
     label = "not a Thrift type",
-    note = "a method returns `()` or a Thrift type that is `Send` and `'static`"
+    note = "a method returns `()` or a Thrift type that is `Debug`, `Send` and `'static`"
 )]
-pub trait Success: Sized + Send + 'static {
+pub trait Success: Encode + fmt::Debug + Sized + Send + 'static {
     #[doc(hidden)]
     type Itself;
 
@@ -30,6 +33,12 @@ pub trait Success: Sized + Send + 'static {
     /// # Errors
     /// The type has required fields.
     fn absent() -> Result<Self, DecodeError>;
+
+    #[doc(hidden)]
+    fn argument(&mut self, name: &str) -> Option<&mut dyn Any> {
+        let _ = name;
+        None
+    }
 }
 
 impl Success for () {
@@ -49,7 +58,7 @@ impl Success for () {
     }
 }
 
-impl<T: Thrift + Send + 'static> Success for T {
+impl<T: Thrift + fmt::Debug + Send + 'static> Success for T {
     type Itself = T;
 
     fn encode_success<W: Writer>(&self, w: &mut W) -> Result<(), EncodeError> {
@@ -65,10 +74,14 @@ impl<T: Thrift + Send + 'static> Success for T {
         static ZERO: bytes::Bytes = bytes::Bytes::from_static(&[0; 16]);
         T::decode(&mut binary::Reader::new(&ZERO))
     }
+
+    fn argument(&mut self, name: &str) -> Option<&mut dyn Any> {
+        Thrift::argument(self, name)
+    }
 }
 
 /// An error type of a method: [`Error`] itself, or the enum that `#[throws]` makes.
-pub trait Throws: From<Error> + Send + 'static {
+pub trait Throws: std::error::Error + From<Error> + Send + 'static {
     /// The declared exception, or the error that is none.
     ///
     /// # Errors

@@ -3,13 +3,16 @@
 use std::any::Any;
 use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::layered::ServiceLayers;
 use crate::codec::envelope::Protocol;
 use crate::codec::{Buffer, Encode, EncodeError, Message, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
+use crate::middleware::{self, Args, BoxFuture, Layers, Next, Stream, typed, wrong_kind};
 use crate::schema;
 use crate::status::Code;
 use crate::stream::{BidiStream, Receiver, Sender};
@@ -23,6 +26,12 @@ pub trait Service: Send + Sync + 'static {
     /// Runs a call of one of its methods.
     #[doc(hidden)]
     fn call(&self, call: ServerCall) -> ServerOutcome;
+
+    /// What runs around the calls of this service alone.
+    #[doc(hidden)]
+    fn layers(&self) -> ServiceLayers {
+        ServiceLayers::default()
+    }
 }
 
 /// How a call of a generated dispatcher ends.
@@ -48,6 +57,7 @@ pub struct ServerCall {
     method: &'static schema::Method,
     context: Context,
     exchange: Exchange,
+    layers: Arc<Layers>,
 }
 
 impl std::fmt::Debug for ServerCall {
@@ -57,8 +67,14 @@ impl std::fmt::Debug for ServerCall {
 }
 
 impl ServerCall {
-    pub(crate) fn new(at: usize, method: &'static schema::Method, context: Context, exchange: Exchange) -> Self {
-        Self { at, method, context, exchange }
+    pub(crate) fn new(
+        at: usize,
+        method: &'static schema::Method,
+        context: Context,
+        exchange: Exchange,
+        layers: Arc<Layers>,
+    ) -> Self {
+        Self { at, method, context, exchange, layers }
     }
 
     /// The method's place in the schema.
@@ -83,12 +99,10 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Exchange::Stream(Halves { send, recv }) = self.exchange else { return not_a_stream(self.method) };
-        let stream = BidiStream::new(Sender::new(send), Receiver::new(recv));
-        run(
-            self.method,
-            async move { handler(self.context, stream).await.map(|()| Answer::Streamed).map_err(in_handler) },
-        )
+        self.stream(move |cx, stream| {
+            let (sender, receiver) = stream.into_ends();
+            handler(cx, BidiStream::new(sender, receiver))
+        })
     }
 
     /// Runs a handler of the request stream that answers once.
@@ -98,10 +112,10 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<Out>> + Send + 'static,
     {
-        let Exchange::Stream(Halves { mut send, recv }) = self.exchange else { return not_a_stream(self.method) };
-        run(self.method, async move {
-            let reply = handler(self.context, Receiver::new(recv)).await.map_err(in_handler)?;
-            send.send(&reply).map(|_| Answer::Streamed).map_err(in_framework)
+        self.stream(move |cx, stream| async move {
+            let (mut sender, receiver) = stream.into_ends();
+            let reply = handler(cx, receiver).await?;
+            sender.send_last(reply).await
         })
     }
 
@@ -115,43 +129,100 @@ impl ServerCall {
         Out: Message,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Exchange::Stream(Halves { send, mut recv }) = self.exchange else { return not_a_stream(self.method) };
         let method = self.method;
+        self.stream(move |cx, stream| async move {
+            let (sender, mut receiver) = stream.into_ends();
+            // Kitex runs generated code for it, whose errors count as the handler's.
+            let request = receiver.recv().await?.ok_or_else(|| without_request(method))?;
+            handler(cx, request, sender).await
+        })
+    }
+
+    /// Runs a handler of a stream.
+    fn stream<F>(self, handler: impl FnOnce(Context, Stream) -> F + Send + 'static) -> ServerOutcome
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
+        let Self { method, context: cx, exchange, layers, .. } = self;
+        let Exchange::Stream(halves) = exchange else { return not_a_stream(method) };
+        let stream = Stream::new(halves, cx.clone(), &layers);
+        if layers.is_empty() {
+            return run(
+                method,
+                async move { handler(cx, stream).await.map(|()| Answer::Streamed).map_err(in_handler) },
+            );
+        }
         run(method, async move {
-            let request = recv_one::<In>(&mut *recv, method).await?;
-            handler(self.context, request, Sender::new(send)).await.map(|()| Answer::Streamed).map_err(in_handler)
+            let mut failure = None;
+            let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<middleware::Reply>> {
+                Box::pin(async {
+                    let Args::Stream(stream) = args else { return Err(wrong_kind(&cx, "the stream of a call", &args)) };
+                    let ended = handler(cx, stream).await;
+                    failure = ended.as_ref().err().cloned();
+                    ended.map(|()| middleware::Reply::Done)
+                })
+            };
+            layers.read_meta(&cx).map_err(in_framework)?;
+            let reply = Next::new(&layers.calls, last).run(&cx, Args::Stream(stream)).await;
+            let reply = reply.map_err(|err| in_layers(err, failure));
+            layers.write_meta(&cx).map_err(in_framework)?;
+            match reply? {
+                middleware::Reply::Done => Ok(Answer::Streamed),
+                other => Err(in_framework(wrong_kind(&cx, "the end of a stream", &other))),
+            }
         })
     }
 
     /// Runs a handler of one request, wrapped in its arguments, that answers once.
     pub fn unary<Args, T, E, F>(self, handler: impl FnOnce(Context, Args) -> F + Send + 'static) -> ServerOutcome
     where
-        Args: Thrift + Send + 'static,
+        Args: Message,
         T: Success,
         E: Throws,
         F: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let Self { method, context, exchange, .. } = self;
+        let Self { method, context: cx, exchange, layers, .. } = self;
         run(method, async move {
-            let (args, respond) = exchange.into_args(method).await?;
-            let result = match handler(context, args).await {
-                Ok(success) => Ok(success),
-                Err(err) => Err(err.declared().map_err(in_handler)?),
-            };
-            respond.reply(&Reply(result)).map_err(in_framework)
+            if layers.is_empty() {
+                let (args, respond) = exchange.into_args(method).await?;
+                let result = declared(handler(cx, args).await).map_err(in_handler)?;
+                return respond.reply(&Reply(result)).map_err(in_framework);
+            }
+            Box::pin(async {
+                layers.read_meta(&cx).map_err(in_framework)?;
+                let (args, respond) = exchange.into_args(method).await?;
+                let replied = through_layers(&layers, &cx, args, |cx, args| async {
+                    Ok(match declared(handler(cx, args).await)? {
+                        Ok(message) => middleware::Reply::Message(Box::new(message)),
+                        Err(exception) => middleware::Reply::Exception(Box::new(exception)),
+                    })
+                });
+                let replied = replied.await;
+                layers.write_meta(&cx).map_err(in_framework)?;
+                let result = typed::<T, E>(&cx, replied?).map_err(in_framework)?;
+                respond.reply(&Reply(result)).map_err(in_framework)
+            })
+            .await
         })
     }
 
     /// Runs a handler of one request that answers nothing. Over a stream its end still goes out, so that no one waits.
     pub fn oneway<Args, F>(self, handler: impl FnOnce(Context, Args) -> F + Send + 'static) -> ServerOutcome
     where
-        Args: Thrift + Send + 'static,
+        Args: Message,
         F: Future<Output = Result<()>> + Send + 'static,
     {
-        let Self { method, context, exchange, .. } = self;
+        let Self { method, context: cx, exchange, layers, .. } = self;
         run(method, async move {
+            layers.read_meta(&cx).map_err(in_framework)?;
             let (args, _respond) = exchange.into_args(method).await?;
-            handler(context, args).await.map(|()| Answer::Nothing).map_err(in_handler)
+            if layers.calls.is_empty() {
+                return handler(cx, args).await.map(|()| Answer::Nothing).map_err(in_handler);
+            }
+            let replied = through_layers(&layers, &cx, args, |cx, args| async {
+                handler(cx, args).await.map(|()| middleware::Reply::Done)
+            });
+            Box::pin(replied).await.map(|_| Answer::Nothing)
         })
     }
 
@@ -161,6 +232,45 @@ impl ServerCall {
         let name = self.method.name;
         run(self.method, async move { Err(in_framework(Error::status(1, format!("unknown method {name}")))) })
     }
+}
+
+/// What a handler of one request gave: an error that the method does not declare apart.
+fn declared<T, E: Throws>(result: Result<T, E>) -> Result<Result<T, E>> {
+    match result {
+        Ok(success) => Ok(Ok(success)),
+        Err(err) => err.declared().map(Err),
+    }
+}
+
+/// Runs a handler of one request within the layers.
+async fn through_layers<A: Message, F>(
+    layers: &Layers,
+    cx: &Context,
+    args: A,
+    handler: impl FnOnce(Context, A) -> F + Send,
+) -> Result<middleware::Reply, (Error, Failed)>
+where
+    F: Future<Output = Result<middleware::Reply>> + Send,
+{
+    let mut failure = None;
+    let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<middleware::Reply>> {
+        Box::pin(async {
+            const WHAT: &str = "the arguments of a call";
+            let Args::Message(args) = args else { return Err(wrong_kind(&cx, WHAT, &args)) };
+            let args = args.downcast::<A>().map_err(|other| wrong_kind(&cx, WHAT, &other))?;
+            let replied = handler(cx, *args).await;
+            failure = replied.as_ref().err().cloned();
+            replied
+        })
+    };
+    let replied = Next::new(&layers.calls, last).run(cx, Args::Message(Box::new(args))).await;
+    replied.map_err(|err| in_layers(err, failure))
+}
+
+/// A layer passed the handler's error on, or has one of its own.
+fn in_layers(err: Error, of_handler: Option<Error>) -> (Error, Failed) {
+    let passed_on = of_handler.is_some_and(|failure| failure.is_same(&err));
+    (err, if passed_on { Failed::InHandler } else { Failed::InFramework })
 }
 
 /// Where the result of a call with one request goes.
@@ -233,11 +343,12 @@ async fn recv_one<T: Thrift>(recv: &mut dyn RecvHalf, method: &schema::Method) -
             None => Ok(None),
         })
     });
-    let missing = || {
-        let (service, name) = (method.service, method.name);
-        Error::status(Code::INTERNAL, format!("the stream of {service}.{name} ended before its request"))
-    };
-    message.await.and_then(|message: Option<T>| message.ok_or_else(missing)).map_err(in_handler)
+    message.await.and_then(|message: Option<T>| message.ok_or_else(|| without_request(method))).map_err(in_handler)
+}
+
+fn without_request(method: &schema::Method) -> Error {
+    let (service, name) = (method.service, method.name);
+    Error::status(Code::INTERNAL, format!("the stream of {service}.{name} ended before its request"))
 }
 
 /// Boxes a call, and turns a panic of the handler into an error of this call alone.

@@ -2,6 +2,7 @@
 
 mod accept;
 pub(crate) mod call;
+mod layered;
 pub(crate) mod router;
 
 use std::fmt;
@@ -16,8 +17,10 @@ use tokio::sync::watch;
 
 pub use crate::transport::http2::Keepalive;
 pub use call::Service;
+pub use layered::{Layered, ServiceExt};
 
 use crate::error::{Error, Result};
+use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::tcp::TcpListen;
 use crate::net::{Address, Listen};
 use crate::transport::http2::Config;
@@ -55,6 +58,7 @@ use router::{Router, Services};
 #[must_use = "a server does nothing until it is bound"]
 pub struct Server {
     services: Services,
+    layers: Layers,
     options: Options,
 }
 
@@ -84,6 +88,7 @@ impl Server {
     pub fn new() -> Self {
         Self {
             services: Services::default(),
+            layers: Layers::default(),
             options: Options {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
                 pingpong: pingpong::Config {
@@ -126,6 +131,31 @@ impl Server {
     /// `WithRefuseTrafficWithoutServiceName`. Default: such calls are served; see [`Server::add_fallback`].
     pub fn refuse_traffic_without_service_name(mut self) -> Self {
         self.services.refuse_nameless = true;
+        self
+    }
+
+    /// Runs a layer around every handler. Layers run in the order they are added, the first outermost; those of a service
+    /// ([`ServiceExt::layer`]) run inside of these.
+    pub fn layer(mut self, layer: impl Layer) -> Self {
+        self.layers.calls.push(Arc::new(layer));
+        self
+    }
+
+    /// Runs a layer around each message that a stream sends.
+    pub fn send_layer(mut self, layer: impl SendLayer) -> Self {
+        self.layers.sends.push(Arc::new(layer));
+        self
+    }
+
+    /// Runs a layer around each message that a stream receives.
+    pub fn recv_layer(mut self, layer: impl RecvLayer) -> Self {
+        self.layers.recvs.push(Arc::new(layer));
+        self
+    }
+
+    /// Reads and writes what goes beside the messages. Handlers run in the order they are added.
+    pub fn meta_handler(mut self, handler: impl MetaHandler) -> Self {
+        self.layers.metas.push(Arc::new(handler));
         self
     }
 
@@ -221,7 +251,7 @@ impl Server {
     /// # Errors
     /// No service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
-        let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services)?);
+        let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services, &self.layers)?);
         let (stop, _) = watch::channel(Stopping::No);
         Ok(Bound { listener: Box::new(listener), dispatch, options: self.options, stop: Arc::new(stop) })
     }

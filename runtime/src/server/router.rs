@@ -7,6 +7,7 @@ use super::call::{ServerCall, Service};
 use crate::codec::envelope::ApplicationException;
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::middleware::Layers;
 use crate::schema::{self, Method, Mode};
 use crate::status::Code;
 use crate::transport::{Dispatch, Exchange, Outcome, Route};
@@ -24,6 +25,8 @@ pub(super) struct Services {
 /// Where a method is, by the names on the wire.
 pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
+    /// What runs around the calls of each service.
+    layers: Vec<Arc<Layers>>,
     names: HashMap<&'static str, (usize, HashMap<&'static str, usize>)>,
     /// The methods, for calls that name no service, or a wrong one.
     nameless: HashMap<&'static str, Nameless>,
@@ -42,7 +45,7 @@ struct Nameless {
 impl Router {
     /// # Errors
     /// No service, two of one name, two fallbacks, or a method of several services that a nameless call could not choose.
-    pub(super) fn new(services: Services) -> Result<Self> {
+    pub(super) fn new(services: Services, layers: &Layers) -> Result<Self> {
         let Services { all, fallbacks, refuse_nameless } = services;
         let schemas: Vec<_> = all.iter().map(|service| service.schema()).collect();
         if schemas.is_empty() {
@@ -68,7 +71,8 @@ impl Router {
         if !refuse_nameless {
             check_conflicts(&schemas, fallback)?;
         }
-        Ok(Self { nameless: nameless(&schemas, fallback), names, services: all, refuse_nameless })
+        let layers = all.iter().map(|service| Arc::new(layers.around(&service.layers().0))).collect();
+        Ok(Self { nameless: nameless(&schemas, fallback), names, services: all, layers, refuse_nameless })
     }
 }
 
@@ -143,6 +147,8 @@ impl Dispatch for Router {
     }
 
     fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome {
-        self.services[route.service].call(ServerCall::new(route.method, self.method(route), context, exchange)).into()
+        let layers = Arc::clone(&self.layers[route.service]);
+        let call = ServerCall::new(route.method, self.method(route), context, exchange, layers);
+        self.services[route.service].call(call).into()
     }
 }

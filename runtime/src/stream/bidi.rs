@@ -8,6 +8,7 @@ use futures_sink::Sink;
 
 use super::{Receiver, Sender};
 use crate::codec::Message;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 
@@ -30,6 +31,12 @@ impl<In: Message, Out: Message> BidiStream<In, Out> {
     #[must_use]
     pub fn split(self) -> (Sender<Out>, Receiver<In>) {
         (self.sender, self.receiver)
+    }
+
+    /// The context of the call.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.receiver.context()
     }
 
     /// Sends a message; see [`Sender::send`].

@@ -7,6 +7,7 @@ use futures_sink::Sink;
 
 use super::{Receiver, Sender};
 use crate::codec::Message;
+use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::status::Code;
@@ -23,6 +24,12 @@ pub struct ClientStream<Request, Response> {
 impl<Request: Message, Response: Message> ClientStream<Request, Response> {
     pub(crate) fn new(sender: Sender<Request>, receiver: Receiver<Response>) -> Self {
         Self { sender, receiver }
+    }
+
+    /// The context of the call.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        self.receiver.context()
     }
 
     /// Sends a request; see [`Sender::send`].

@@ -2,6 +2,7 @@
 
 mod bidi;
 mod client;
+mod lent;
 mod receiver;
 mod sender;
 
@@ -11,6 +12,18 @@ pub use receiver::Receiver;
 pub use sender::Sender;
 
 use std::task::{Context as Task, Poll};
+
+use crate::codec::Message;
+use crate::middleware::Stream;
+use crate::transport::Halves;
+
+impl Stream {
+    /// The ends of the stream, now that the types of its messages are known.
+    pub(crate) fn into_ends<In: Message, Out: Message>(self) -> (Sender<Out>, Receiver<In>) {
+        let Self { halves: Halves { send, recv }, cx, sends, recvs } = self;
+        (Sender::new(send, cx.clone(), sends), Receiver::new(recv, cx, recvs))
+    }
+}
 
 /// Lets a stream that never waits give way to others: takes from tokio's cooperative budget, once in a while.
 ///

@@ -1,0 +1,92 @@
+//! A stream as layers see it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{AnyMessage, Layers, RecvLayer, SendLayer, SendNext};
+use crate::context::Context;
+use crate::error::Result;
+use crate::transport::Halves;
+
+/// A stream of messages whose types its method knows.
+///
+/// To decorate it, put layers around its messages: they run outside of those that were there before.
+///
+/// ```
+/// # use thrill::middleware::{AnyMessage, Args, Layer, Next, RecvLayer, RecvNext, Reply};
+/// # use thrill::{Context, Result};
+/// # use std::sync::atomic::{AtomicUsize, Ordering};
+/// /// Counts the messages of each stream on its own.
+/// #[derive(Default)]
+/// struct Count(AtomicUsize);
+///
+/// #[thrill::async_trait]
+/// impl RecvLayer for Count {
+///     async fn recv(&self, cx: &Context, next: RecvNext<'_>) -> Result<Option<Box<dyn AnyMessage>>> {
+///         let message = next.run(cx).await?;
+///         println!("message {}", self.0.fetch_add(1, Ordering::Relaxed));
+///         Ok(message)
+///     }
+/// }
+///
+/// struct Counted;
+///
+/// #[thrill::async_trait]
+/// impl Layer for Counted {
+///     async fn call(&self, cx: &Context, args: Args, next: Next<'_>) -> Result<Reply> {
+///         match next.run(cx, args).await? {
+///             Reply::Stream(stream) => Ok(Reply::Stream(stream.recv_layer(Count::default()))),
+///             reply => Ok(reply),
+///         }
+///     }
+/// }
+/// ```
+pub struct Stream {
+    pub(crate) halves: Halves,
+    pub(crate) cx: Context,
+    pub(crate) sends: Vec<Arc<dyn SendLayer>>,
+    pub(crate) recvs: Vec<Arc<dyn RecvLayer>>,
+}
+
+impl Stream {
+    pub(crate) fn new(halves: Halves, cx: Context, layers: &Layers) -> Self {
+        Self { halves, cx, sends: layers.sends.clone(), recvs: layers.recvs.clone() }
+    }
+
+    /// Sends the one request of a method that takes one, through the layers.
+    pub(crate) async fn send_request(&mut self, request: &mut dyn AnyMessage) -> Result<()> {
+        let sent = if self.sends.is_empty() {
+            self.halves.send.send(request.as_encode()).map(drop)
+        } else {
+            SendNext::new(&self.sends, &mut *self.halves.send).run(&self.cx, request).await
+        };
+        self.halves.send.close();
+        sent
+    }
+
+    /// The stream's context.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    /// Runs a layer around each message that this stream sends.
+    #[must_use]
+    pub fn send_layer(mut self, layer: impl SendLayer) -> Self {
+        self.sends.insert(0, Arc::new(layer));
+        self
+    }
+
+    /// Runs a layer around each `recv` of this stream.
+    #[must_use]
+    pub fn recv_layer(mut self, layer: impl RecvLayer) -> Self {
+        self.recvs.insert(0, Arc::new(layer));
+        self
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").field("context", &self.cx).finish_non_exhaustive()
+    }
+}
