@@ -46,6 +46,7 @@
 //!
 //! - [`load`] reads a file and what it includes, [`load_str`] a text, [`load_from`] any [`Source`], such as [`Memory`].
 //! - [`ast`] is a file as written, [`parse_str`] makes it, [`print`](print()) writes it.
+//! - [`breaking`] compares two versions of a file.
 //! - [`Options`] has the limits for files that are not one's own. No input makes it panic or overflow the stack.
 
 #![forbid(unsafe_code)]

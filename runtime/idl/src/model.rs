@@ -25,6 +25,7 @@ use crate::span::{FileId, Span};
 
 mod annotations;
 mod lookup;
+mod to_ast;
 mod value;
 
 pub use annotations::{Annotation, Annotations};

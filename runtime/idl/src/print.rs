@@ -37,6 +37,13 @@ pub fn print(file: &File) -> String {
     printer.text
 }
 
+/// A value as IDL.
+pub(crate) fn print_value(value: &Value) -> String {
+    let mut printer = Printer::default();
+    printer.value(value);
+    printer.text
+}
+
 #[derive(Default)]
 struct Printer {
     text: String,
