@@ -102,13 +102,10 @@ impl Diagnostic {
 fn snippet(text: &mut String, sources: &Sources, span: Span, label: &str) {
     let Some(file) = sources.get(span.file) else { return };
     let (number, column, start) = file.line_at(span.start as usize);
-    let line = file.line_from(start);
+    let (line, skipped) = file.line_around(start, span.start as usize, MOST_COLUMNS);
+    let shown = line.trim_end();
     let _ = write!(text, "\n  --> {}:{number}:{column}", file.path.display());
     let length = file.text.get(span.range()).map_or(1, |text| text.chars().take(MOST_COLUMNS).count());
-    // Of an overlong line only the part around the place is shown.
-    let skipped = (column - 1).saturating_sub(MOST_COLUMNS / 2) * usize::from(line.chars().nth(MOST_COLUMNS).is_some());
-    let shown: String = line.chars().skip(skipped).take(MOST_COLUMNS).collect();
-    let shown = shown.trim_end();
     let before = column - 1 - skipped;
     let carets = "^".repeat(length.min(shown.chars().count().saturating_sub(before)).max(1));
     let number = number.to_string();

@@ -61,6 +61,7 @@ pub(crate) fn lex(text: &str, file: FileId, diagnostics: &mut Diagnostics) -> Le
         // A guess that is seldom too small.
         tokens: Vec::with_capacity(text.len() / 5 + 2),
         comments: Vec::new(),
+        endless: Vec::new(),
     };
     lexer.run();
     Lexed { tokens: lexer.tokens, comments: lexer.comments }
@@ -74,6 +75,8 @@ struct Lexer<'a> {
     diagnostics: &'a mut Diagnostics,
     tokens: Vec<Token>,
     comments: Vec<Comment>,
+    /// Quotes that have no other after them.
+    endless: Vec<u8>,
 }
 
 impl Lexer<'_> {
@@ -223,7 +226,7 @@ impl Lexer<'_> {
     fn string(&mut self, quote: u8) -> Kind {
         let start = self.at;
         self.at += 1;
-        while let Some(byte) = self.peek(0) {
+        while let Some(byte) = self.peek(0).filter(|_| !self.endless.contains(&quote)) {
             self.at += 1;
             if byte == quote {
                 return Kind::String;
@@ -236,7 +239,25 @@ impl Lexer<'_> {
         self.at = start;
         self.skip_while(|byte| byte != b'\n' && byte != b'\r');
         let help = format!("end it with `{}`", char::from(quote));
-        self.bad(start, "this string has no end".to_owned(), &help)
+        let mut diagnostic = Diagnostic::error(self.span(start), "this string has no end").help(help);
+        // A string may go over lines: where an earlier one has no end, it is this one's beginning that ends it.
+        let is_first = self.endless.is_empty();
+        let earlier = || self.tokens.iter().rev().find_map(|token| self.string_over_lines(*token));
+        if let Some(span) = is_first.then(earlier).flatten() {
+            diagnostic = diagnostic.note(span, STRING_OVER_LINES);
+        }
+        // What ends no string here ends none of those that follow: nobody needs to look again.
+        if !self.endless.contains(&quote) {
+            self.endless.push(quote);
+        }
+        self.diagnostics.push(diagnostic);
+        Kind::Bad
+    }
+
+    /// The place of a string that goes over lines.
+    fn string_over_lines(&self, token: Token) -> Option<Span> {
+        let span = Span { file: self.file, start: token.start, end: token.end };
+        (token.kind == Kind::String && self.text[span.range()].contains(['\n', '\r'])).then_some(span)
     }
 
     fn line_comment(&mut self, own_line: bool) {
@@ -286,6 +307,9 @@ impl Lexer<'_> {
         self.bad(start, format!("unexpected character `{}`", first.escape_debug()), help)
     }
 }
+
+/// What is said of a string whose end may be missing.
+pub(crate) const STRING_OVER_LINES: &str = "this string goes over lines: is its end missing?";
 
 fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'

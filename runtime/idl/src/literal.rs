@@ -84,7 +84,7 @@ pub(crate) fn string(token: &str, report: &mut dyn FnMut(BadEscape)) -> String {
                 let start = 1 + inner.len() - escape.len();
                 report(BadEscape {
                     range: start..start + length,
-                    message: format!("unknown escape `{}`", escape[..length].escape_debug()),
+                    message: format!("unknown escape `\\{}`", escape[1..length].escape_debug()),
                     help: r#"escapes are \n \r \t \0 \\ \" \' \xHH and \uHHHH; a backslash itself is `\\`"#,
                 });
                 bytes.extend_from_slice(&escape.as_bytes()[..length]);

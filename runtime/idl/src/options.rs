@@ -14,7 +14,8 @@ pub struct Options {
     pub max_file_size: usize,
     /// How many files may be read in all. Default: 1000.
     pub max_files: usize,
-    /// How many values the constants and defaults may have in them, taken together: what is referred to counts each time.
+    /// How many values the constants and defaults may have in them, taken together: what is referred to counts each time,
+    /// and 16 bytes of its text as one more.
     /// Default: 1,000,000.
     pub max_values: usize,
 }

@@ -10,7 +10,7 @@ mod member;
 use crate::ast;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::docs;
-use crate::lexer::{self, Comment, Kind, Token};
+use crate::lexer::{self, Comment, Kind, STRING_OVER_LINES, Token};
 use crate::span::{FileId, Span};
 
 /// Parses a file. All of it that has no mistakes is in the result.
@@ -152,7 +152,14 @@ impl Parser<'_> {
         if self.kind() == Kind::Bad {
             return Failed;
         }
-        let diagnostic = Diagnostic::error(self.span(), format!("expected {what}, found {}", self.found()));
+        let mut diagnostic = Diagnostic::error(self.span(), format!("expected {what}, found {}", self.found()));
+        let last = self.last_span();
+        if self.at > 0
+            && self.tokens[self.at - 1].kind == Kind::String
+            && self.text[last.range()].contains(['\n', '\r'])
+        {
+            diagnostic = diagnostic.note(last, STRING_OVER_LINES);
+        }
         self.report(add(diagnostic))
     }
 
@@ -233,7 +240,8 @@ impl Parser<'_> {
             if self.eat(b')') {
                 return healthy;
             }
-            if matches!(self.kind(), Kind::End | Kind::Mark(b'{' | b'}')) || self.is_definition() {
+            let is_function = matches!(self.word(), "void" | "oneway") && self.begins_line();
+            if matches!(self.kind(), Kind::End | Kind::Mark(b'{' | b'}')) || is_function || self.is_definition() {
                 self.close(b')', what, opened);
                 return Err(Failed);
             }

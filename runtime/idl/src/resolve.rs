@@ -80,6 +80,7 @@ impl Resolver<'_> {
                     let span = value.value.map_or(value.name.span, |number| number.span);
                     let message = format!("`{}` is {number}, which does not fit in an i32", value.name.text);
                     self.report(Diagnostic::error(span, message).help("values of an enum are i32 on the wire"));
+                    next = 0;
                     continue;
                 };
                 next = number + 1;

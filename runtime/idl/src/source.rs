@@ -1,6 +1,5 @@
 //! Where the text of files comes from, and the files that were read.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
@@ -176,32 +175,33 @@ impl Sources {
 impl SourceFile {
     /// The number of a line, the column, and where the line begins. Lines end at LF, CR LF or CR.
     pub(crate) fn line_at(&self, offset: usize) -> (usize, usize, usize) {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
+        let bytes = self.text.as_bytes();
+        let mut offset = offset.min(bytes.len());
+        while !self.text.is_char_boundary(offset) || (offset > 0 && bytes[offset - 1..].starts_with(b"\r\n")) {
             offset -= 1;
         }
-        let (mut line, mut start) = (1, 0);
-        let bytes = self.text.as_bytes();
-        for (at, byte) in bytes[..offset].iter().enumerate() {
-            let ends = *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'));
-            if ends {
-                line += 1;
-                start = at + 1;
-            }
-        }
-        let before = self.text[start..offset].trim_start_matches('\u{feff}');
-        (line, before.chars().count() + 1, start)
+        let before = &bytes[..offset];
+        let start = before.iter().rposition(|byte| is_line_end(*byte)).map_or(0, |at| at + 1);
+        let crs = before.iter().filter(|byte| **byte == b'\r').count();
+        let lfs = before.iter().filter(|byte| **byte == b'\n').count();
+        let both = if crs == 0 { 0 } else { before.windows(2).filter(|pair| *pair == b"\r\n").count() };
+        let column = self.text[start..offset].trim_start_matches('\u{feff}').chars().count() + 1;
+        (1 + crs + lfs - both, column, start)
     }
 
-    /// The line that begins at `start`, without its end.
-    pub(crate) fn line_from(&self, start: usize) -> Cow<'_, str> {
-        let rest = self.text.get(start..).unwrap_or_default();
-        let line = rest.split(['\n', '\r']).next().unwrap_or_default().trim_start_matches('\u{feff}');
-        if line.contains(|c: char| c.is_control()) {
-            // A tab is one column like any other character, so that the caret stands below what it means.
-            line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>().into()
-        } else {
-            line.into()
-        }
+    /// A part of the line that begins at `start`: up to `most` characters around `offset`, and how many of the line's are
+    /// left out before them. A tab is one column like any other character, so that a caret stands below what it means.
+    pub(crate) fn line_around(&self, start: usize, offset: usize, most: usize) -> (String, usize) {
+        let before = self.text.get(start..offset).unwrap_or_default().trim_start_matches('\u{feff}');
+        let length = before.chars().count();
+        let skipped = if length > most * 3 / 4 { length - most / 2 } else { 0 };
+        let from = before.char_indices().nth(skipped).map_or(offset, |(at, _)| offset - before.len() + at);
+        let rest = self.text.get(from..).unwrap_or_default().trim_start_matches('\u{feff}');
+        let line = rest.chars().take_while(|c| !matches!(c, '\n' | '\r')).take(most);
+        (line.map(|c| if c.is_control() { ' ' } else { c }).collect(), skipped)
     }
+}
+
+fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }

@@ -8,12 +8,16 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
         return None;
     }
     candidates
+        .take(MOST_CANDIDATES)
         .filter(|candidate| candidate.len().abs_diff(word.len()) <= most && !candidate.is_empty())
         .map(|candidate| (distance(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= most)
         .min()
         .map(|(_, candidate)| candidate)
 }
+
+/// With more names than these there is always one that is close.
+pub(crate) const MOST_CANDIDATES: usize = 10_000;
 
 /// How many letters must be added, removed, replaced or swapped with their neighbour; capital and small are the same.
 fn distance(from: &str, to: &str) -> usize {

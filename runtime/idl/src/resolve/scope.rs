@@ -252,6 +252,9 @@ impl<'a> Scopes<'a> {
     /// Names of a file, in a fixed order.
     fn names(&self, file: FileId, is_wanted: &impl Fn(Declared) -> bool) -> Vec<&'a str> {
         let names = &self.files[file.index()].names;
+        if names.len() > suggest::MOST_CANDIDATES {
+            return Vec::new();
+        }
         let mut names: Vec<&str> =
             names.iter().filter(|(_, (declared, _))| is_wanted(*declared)).map(|(name, _)| *name).collect();
         names.sort_unstable();

@@ -192,7 +192,7 @@ impl Evaluator<'_> {
 
     /// A value as a type; `None` where it has a mistake, which is reported.
     fn value(&mut self, file: FileId, value: &ast::Value, ty: &Type, level: usize) -> Option<Value> {
-        self.count(value.span)?;
+        self.count(1, value.span)?;
         let ty = self.program.underlying(ty);
         match (&ty.kind, &value.kind) {
             (_, ValueKind::Name(name)) => self.name(file, name, value.span, ty, level),
@@ -234,12 +234,12 @@ impl Evaluator<'_> {
         }
     }
 
-    /// Counts a value; `None` where there are too many. Values refer to values, so that few letters can mean many of them.
-    fn count(&mut self, span: Span) -> Option<()> {
+    /// Counts values; `None` where there are too many. Values refer to values, so that few letters can mean many of them.
+    fn count(&mut self, number: usize, span: Span) -> Option<()> {
         if self.left == 0 {
             return None;
         }
-        self.left -= 1;
+        self.left = self.left.saturating_sub(number);
         if self.left == 0 {
             let most = self.options.max_values;
             let message = format!("constants and defaults have more than {most} values in them, the limit");

@@ -9,7 +9,13 @@ use super::{Evaluator, Keep, without_duplicates};
 impl Evaluator<'_> {
     /// A value that is referred to, as the type that is expected there.
     pub(super) fn convert(&mut self, value: &Value, ty: &Type, span: Span, level: usize) -> Option<Value> {
-        self.count(span)?;
+        // What is copied counts by its size, too.
+        let length = match value {
+            Value::String(text) => text.len(),
+            Value::Binary(bytes) => bytes.len(),
+            _ => 0,
+        };
+        self.count(1 + length / 16, span)?;
         let ty = self.program.underlying(ty);
         let integer = match value {
             Value::I8(number) => Some(i64::from(*number)),

@@ -1,0 +1,11 @@
+struct A {
+  1: string a (thrill.nmae = "b")
+  2: string b (thrill.name = "1b")
+  3: i32 c (thrill.type = "btree")
+  4: map<i32, i32> d (thrill.type = "btre")
+  5: set<i32> e (thrill.type = "btree", thrill.newtype = "true")
+  6: string f (thrill.arc = "yes")
+  7: string g (pilota.nam = "x", pilota.rust_type = "nothing")
+  8: string h (thrill.xyz)
+} (thrill.derive = "serde::Serialize, 1")
+enum E { A } (thrill.derive = "Ord", thrill.attribute = "")

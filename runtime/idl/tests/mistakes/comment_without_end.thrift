@@ -1,0 +1,3 @@
+struct A {}
+/* what follows
+struct B {}

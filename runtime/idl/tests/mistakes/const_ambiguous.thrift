@@ -1,0 +1,3 @@
+include "inc/user.thrift"
+enum user { LIMIT }
+const i32 A = user.LIMIT

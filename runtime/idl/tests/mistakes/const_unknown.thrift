@@ -1,0 +1,11 @@
+enum Color { RED, GREEN }
+enum Shape { ROUND }
+const Color A = RED
+const Color B = Color.REDD
+const Color C = Colour.BLACK
+const bool D = True
+const i32 E = LIMT
+const i32 LIMIT = 1
+const Color F = Shape.ROUND
+const Color G = Shape.RED
+const Color H = 7

@@ -1,0 +1,6 @@
+hello
+struct A {}
+message B {
+  int32 a = 1;
+}
+struct C {}

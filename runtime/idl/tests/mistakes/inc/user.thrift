@@ -1,0 +1,2 @@
+struct User {}
+const i32 LIMIT = 1

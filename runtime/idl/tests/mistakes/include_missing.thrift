@@ -1,0 +1,3 @@
+include "nope.thrift"
+include "user"
+struct A { 1: nope.T a, 2: user.T b }

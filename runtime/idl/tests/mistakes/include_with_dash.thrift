@@ -1,0 +1,2 @@
+include "inc/my-file.thrift"
+struct A { 1: my-file.T a }

@@ -1,0 +1,3 @@
+struct i32 {}
+struct list {}
+struct A { 1: i32 a }

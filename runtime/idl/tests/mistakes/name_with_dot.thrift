@@ -1,0 +1,2 @@
+struct a.b {}
+service S { void f.g() }

@@ -1,0 +1,2 @@
+const string A = "abc
+const string B = "fine"
