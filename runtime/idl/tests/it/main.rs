@@ -1,6 +1,5 @@
 //! Tests of `thrill-idl` as its users see it. With `UPDATE_GOLDEN=1` the expected texts are written instead of compared.
 
-mod breaking;
 mod command;
 mod corpus;
 mod edge;
