@@ -8,6 +8,7 @@ use thrill::{BidiStream, Code, Context, Error, Message, Receiver, Result, Server
 use thrill_tests::contract::{Request, Response, TestServiceClient as PingPong, TestServiceStreamClient as Client};
 use thrill_tests::h2peer::wire::{
     CANCEL, ENHANCE_YOUR_CALM, INITIAL_WINDOW_SIZE, MAX_CONCURRENT_STREAMS, MAX_FRAME_SIZE, NO_ERROR, PROTOCOL_ERROR,
+    REFUSED_STREAM,
 };
 use thrill_tests::h2peer::{self, Field, Frame, MAX_FRAME, Peer, Port, ask, fields, message, reply, say, soon, value};
 
@@ -855,6 +856,92 @@ async fn a_call_of_a_handler_ends_with_the_handlers_own() {
             .await;
         assert_eq!(peer.on(stream).await, Frame::reset(stream, want), "{what}");
     }
+}
+
+// 5.4: streams that the server refuses
+
+/// Takes the next call on a connection, and refuses it.
+async fn refuse(peer: &mut Peer) -> u32 {
+    let stream = requested(peer).await.0;
+    sent(peer, stream).await;
+    peer.send(&Frame::reset(stream, REFUSED_STREAM)).await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_the_server_refuses_is_made_once_more_on_the_next_connection() {
+    for connections in [1, 2] {
+        let port = Port::bind().await;
+        let client = Client::builder("a.service").host_ports([&port.addr]).connection_pool_size(connections);
+        let client = client.build().unwrap();
+        let serving = async {
+            let mut peer = port.serve(&[]).await;
+            assert_eq!(refuse(&mut peer).await, 1);
+            if connections > 1 {
+                peer = port.serve(&[]).await;
+            }
+            let stream = requested(&mut peer).await.0;
+            assert_eq!(sent(&mut peer, stream).await.0, ask("hi"), "it is the same call");
+            let answer = [Frame::headers(stream, &head()), Frame::data(stream, reply("hi"))];
+            play(&mut peer, &[&answer[..], &[Frame::trailers(stream, &trail("0", ""))]].concat()).await;
+            peer
+        };
+        let (called, _peer) = tokio::join!(client.echo_unary(words("hi")).into_future(), serving);
+        assert_eq!(called.unwrap().message.as_deref(), Some("hi"), "{connections} connections");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_the_server_refuses_twice_or_has_begun_to_answer_fails() {
+    let text = "rpc error: code = 14 desc = stream terminated by RST_STREAM with error code: REFUSED_STREAM";
+    let port = Port::bind().await;
+    let client = connect(&port);
+    let serving = async {
+        let mut peer = port.serve(&[]).await;
+        assert_eq!([refuse(&mut peer).await, refuse(&mut peer).await], [1, 3]);
+        peer
+    };
+    let (called, mut peer) = tokio::join!(client.echo_unary(words("hi")).into_future(), serving);
+    assert_eq!(called.unwrap_err().to_string(), text);
+    // Whoever has answered has looked at it.
+    for answer in [&[][..], &reply("hi")] {
+        let serving = async {
+            let stream = requested(&mut peer).await.0;
+            sent(&mut peer, stream).await;
+            play(&mut peer, &[Frame::headers(stream, &head()), Frame::data(stream, answer.to_vec())]).await;
+            peer.send(&Frame::reset(stream, REFUSED_STREAM)).await;
+        };
+        let (called, ()) = tokio::join!(client.echo_unary(words("hi")).into_future(), serving);
+        assert_eq!(called.unwrap_err().to_string(), text);
+        assert_eq!(peer.fence().await, [], "it is not made again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_made_once_more_has_the_time_that_is_left() {
+    let port = Port::bind().await;
+    let client = connect(&port);
+    let call = client.echo_unary(words("hi")).timeout(Duration::from_millis(300)).into_future();
+    let serving = async {
+        let mut peer = port.serve(&[]).await;
+        let (stream, fields) = requested(&mut peer).await;
+        sent(&mut peer, stream).await;
+        let first = grpc_timeout(&fields);
+        peer.send(&Frame::reset(stream, REFUSED_STREAM)).await;
+        let second = grpc_timeout(&requested(&mut peer).await.1);
+        assert!(second < first, "{second:?} of {first:?}");
+        peer
+    };
+    let (called, _peer) = tokio::join!(call, serving);
+    assert_eq!(called.unwrap_err().code(), Code::DEADLINE_EXCEEDED);
+}
+
+/// A request's timeout, which is a number of nanoseconds or microseconds here.
+fn grpc_timeout(fields: &[Field]) -> Duration {
+    let text = value(fields, "grpc-timeout").unwrap();
+    let (number, unit) = text.split_at(text.len() - 1);
+    let number = number.parse().unwrap();
+    if unit == "n" { Duration::from_nanos(number) } else { Duration::from_micros(number) }
 }
 
 // 5.7: GOAWAY, and connections that end

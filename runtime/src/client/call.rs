@@ -213,7 +213,8 @@ impl<Response: Message> Open for Receiver<Response> {
 
 /// A call with one request and one response: set its options, then await it.
 ///
-/// Nothing happens before it is awaited. Dropping the future cancels the call.
+/// Nothing happens before it is awaited. Dropping the future cancels the call. Over HTTP/2, a call that the server says it did
+/// not look at is made again: on another connection where this one is about to end, and once more where it was refused.
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<T, E = Error> {
     shared: Arc<Shared>,
@@ -291,33 +292,73 @@ async fn call<T: Success, E: Throws>(
         let mut answer = message::call(shared, messages, cx, options, body).await?;
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
     }
-    let mut attempts = 0;
+    let (mut attempts, mut refusals) = (0, 0);
     loop {
-        attempts += 1;
         match over_a_stream(shared, cx, options, &mut *args).await {
             // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
-            Err(Error::ConnectionLost(lost)) if lost.is_draining() && attempts < ATTEMPTS => {}
-            ended => return ended,
+            Err(Unanswered::Draining(_)) if attempts + 1 < ATTEMPTS => attempts += 1,
+            // RFC 9113, 8.7, says the same of this. Only once, as gRPC: who refuses has enough to do.
+            Err(Unanswered::Refused(_)) if refusals == 0 => refusals += 1,
+            Err(unanswered) => return Err(unanswered.into()),
+            Ok(answer) => return Ok(answer),
         }
     }
 }
+
+/// Why a call has no answer.
+enum Unanswered {
+    /// The connection was about to end, and the server did not look at the call.
+    Draining(Error),
+    /// The server did not look at the call.
+    Refused(Error),
+    /// It failed.
+    Failed(Error),
+}
+
+impl From<Error> for Unanswered {
+    fn from(err: Error) -> Self {
+        match &err {
+            Error::ConnectionLost(lost) if lost.is_draining() => Self::Draining(err),
+            _ => Self::Failed(err),
+        }
+    }
+}
+
+impl From<Unanswered> for Error {
+    fn from(unanswered: Unanswered) -> Self {
+        let (Unanswered::Draining(err) | Unanswered::Refused(err) | Unanswered::Failed(err)) = unanswered;
+        err
+    }
+}
+
+/// RFC 9113, 7: the stream was not processed.
+const REFUSED_STREAM: u32 = 7;
 
 async fn over_a_stream<T: Success, E: Throws>(
     shared: &Shared,
     cx: &Context,
     options: &CallOptions,
     args: &mut dyn AnyMessage,
-) -> Result<Answer<T, E>> {
+) -> Result<Answer<T, E>, Unanswered> {
     let Halves { mut send, mut recv } = shared.open(cx, options).await?;
     sent(send.send(args.as_encode()).map(drop))?;
     send.close();
     if cx.is_oneway() {
         // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
         poll_fn(|task| send.poll_flush(task)).await?;
-        return Ok(Answer { reply: Reply(Ok(T::absent()?)), around: Around::Stream(recv) });
+        let absent = T::absent().map_err(Error::from)?;
+        return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Stream(recv) });
     }
-    let reply = recv_reply(&mut *recv).await?;
-    Ok(Answer { reply, around: Around::Stream(recv) })
+    match recv_reply(&mut *recv).await {
+        Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
+        Err(err @ Error::Reset { code: REFUSED_STREAM }) if !is_begun(&mut *recv) => Err(Unanswered::Refused(err)),
+        Err(err) => Err(err.into()),
+    }
+}
+
+/// Whether the server has begun to answer.
+fn is_begun(recv: &mut dyn RecvHalf) -> bool {
+    matches!(recv.poll_header(&mut Task::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
 }
 
 /// Whether the one request of a call was sent. Where the server has ended the stream already, the receiving half tells how.
