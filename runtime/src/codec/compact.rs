@@ -773,13 +773,13 @@ pub(super) const VARINT_32: usize = 5;
 pub(super) const VARINT_64: usize = 10;
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-    use bytes::Buf as _;
     use bytestring::ByteString;
 
     use super::*;
+    use crate::codec::fuzz::{Random, bytes_of};
     use crate::codec::{Reader as _, Thrift, Value, Writer as _};
     use crate::schema::Type;
 
@@ -854,11 +854,6 @@ pub(crate) mod tests {
         let mut buffer = Buffer::new();
         value.encode(&mut Writer::new(&mut buffer)).unwrap();
         bytes_of(&mut buffer)
-    }
-
-    pub(crate) fn bytes_of(buffer: &mut Buffer) -> Vec<u8> {
-        let mut payload = buffer.take();
-        payload.copy_to_bytes(payload.remaining()).into()
     }
 
     /// Decodes all of the bytes; what is left over fails the test.
@@ -1248,54 +1243,5 @@ pub(crate) mod tests {
             }
         }
         assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad: the mutations are too tame or too wild");
-    }
-
-    /// xorshift64: the same bytes in every run.
-    pub(crate) struct Random(u64);
-
-    impl Random {
-        pub(crate) fn new() -> Self {
-            Self(0x9e37_79b9_7f4a_7c15)
-        }
-
-        fn next(&mut self) -> u64 {
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            self.0
-        }
-
-        pub(crate) fn below(&mut self, limit: usize) -> usize {
-            (self.next() >> 16) as usize % limit
-        }
-
-        /// Changes a byte, a length, or the order, as peers' bugs and attackers do.
-        pub(crate) fn mutate(&mut self, bytes: &mut Vec<u8>) {
-            let at = self.below(bytes.len().max(1));
-            match self.below(8) {
-                0 => bytes.truncate(at),
-                1 => bytes.insert(at, self.next() as u8),
-                2 if at < bytes.len() => drop(bytes.remove(at)),
-                3 => {
-                    let lengths: [&[u8]; 6] = [
-                        &[0xff; 4],
-                        &[0x7f, 0xff, 0xff, 0xff],
-                        &[0xff, 0xff, 0xff, 0xff, 7],
-                        &[0x80, 0, 0, 0],
-                        &[0, 0, 0, 1],
-                        &[0; 4],
-                    ];
-                    let length = lengths[self.below(lengths.len())];
-                    bytes.iter_mut().skip(at).zip(length).for_each(|(byte, new)| *byte = *new);
-                }
-                4 => {
-                    let part = bytes[at..].iter().copied().take(self.below(64)).collect::<Vec<u8>>();
-                    let to = self.below(bytes.len().max(1));
-                    bytes.splice(to..to, part);
-                }
-                5 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = self.below(18) as u8),
-                _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = self.next() as u8),
-            }
-        }
     }
 }

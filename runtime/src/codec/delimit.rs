@@ -330,8 +330,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::codec::compact::tests::{Random, bytes_of};
     use crate::codec::envelope::MessageKind;
+    use crate::codec::fuzz::{Random, bytes_of};
     use crate::codec::{Buffer, Reader as _, Value};
 
     const BOTH: [Protocol; 2] = [Protocol::Binary, Protocol::Compact];

@@ -293,7 +293,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::codec::compact::tests::{Random, bytes_of};
+    use crate::codec::fuzz::{Random, bytes_of};
     use crate::codec::{Value, binary};
 
     fn put(envelope: Envelope<'_>, protocol: Protocol) -> Vec<u8> {

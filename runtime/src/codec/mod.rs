@@ -15,6 +15,8 @@ mod containers;
 pub(crate) mod delimit;
 pub(crate) mod envelope;
 mod error;
+#[cfg(test)]
+pub(crate) mod fuzz;
 mod limits;
 mod message;
 mod ordered;

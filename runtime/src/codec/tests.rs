@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use bytestring::ByteString;
 
+use super::fuzz::{Random, bytes_of};
 use super::{
     Buffer, DecodeError, EncodeError, LINK_MIN, MAX_DEPTH, Reader, Reply, TType, Thrift, UnknownField, Value, Writer,
     binary,
@@ -113,11 +114,6 @@ fn encode<T: Thrift>(value: &T) -> Vec<u8> {
     let mut buffer = Buffer::new();
     value.encode(&mut binary::Writer::new(&mut buffer)).unwrap();
     bytes_of(&mut buffer)
-}
-
-fn bytes_of(buffer: &mut Buffer) -> Vec<u8> {
-    let mut payload = buffer.take();
-    payload.copy_to_bytes(payload.remaining()).into()
 }
 
 /// Decodes all of the bytes; what is left over fails the test.
@@ -429,12 +425,12 @@ fn an_unknown_variant_is_written_as_it_came() {
 #[test]
 fn random_bytes_never_panic_and_all_readers_agree() {
     let seeds = [encode(&all()), encode(&chain(5)), encode(&All::default()), encode(&Node::default())];
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut random = Random::new();
     let (mut good, mut bad) = (0, 0);
     for round in 0..40_000 {
         let mut bytes = seeds[round % seeds.len()].clone();
         for _ in 0..=random.below(4) {
-            mutate(&mut bytes, &mut random);
+            random.mutate(&mut bytes);
         }
         let owner = Bytes::from(bytes);
         let (mut known, mut unknown, mut skipped) =
@@ -460,44 +456,6 @@ fn random_bytes_never_panic_and_all_readers_agree() {
         }
     }
     assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad: the mutations are too tame or too wild");
-}
-
-/// Changes a byte, a length, or the order, as peers' bugs and attackers do.
-fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
-    let at = random.below(bytes.len().max(1));
-    match random.below(8) {
-        0 => bytes.truncate(at),
-        1 => bytes.insert(at, random.next() as u8),
-        2 if at < bytes.len() => drop(bytes.remove(at)),
-        3 => {
-            let lengths = [[0xff; 4], [0x7f, 0xff, 0xff, 0xff], [0x80, 0, 0, 0], [0, 0, 0, 1], [0, 1, 0, 0]];
-            let length = lengths[random.below(lengths.len())];
-            bytes.iter_mut().skip(at).zip(length).for_each(|(byte, new)| *byte = new);
-        }
-        4 => {
-            let part = bytes[at..].iter().copied().take(random.below(64)).collect::<Vec<u8>>();
-            let to = random.below(bytes.len().max(1));
-            bytes.splice(to..to, part);
-        }
-        5 => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = random.below(18) as u8),
-        _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = random.next() as u8),
-    }
-}
-
-/// xorshift64: the same bytes in every run.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() >> 16) as usize % limit
-    }
 }
 
 fn decode_value(bytes: &[u8]) -> Result<Value, DecodeError> {

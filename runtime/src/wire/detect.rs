@@ -126,7 +126,7 @@ const HTTP2: &[u8; 8] = b"PRI * HT";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::compact::tests::Random;
+    use crate::codec::fuzz::Random;
 
     const BINARY_MESSAGE: &[u8] = &[0x80, 1, 0, 1, 0, 0, 0, 1, b'a', 0, 0, 0, 1, 0];
     const COMPACT_MESSAGE: &[u8] = &[0x82, 0x21, 1, 1, b'a', 0];

@@ -505,7 +505,7 @@ pub(crate) const CONNECTION_RESET: &str = "crrst";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::compact::tests::{Random, bytes_of};
+    use crate::codec::fuzz::{Random, bytes_of};
 
     fn put(header: &Header, payload: &[u8]) -> Vec<u8> {
         let mut buffer = Buffer::new();
