@@ -30,6 +30,8 @@ pub enum Error {
         during: Stage,
         /// How long the call was given.
         after: Duration,
+        /// The address that it was going on with; `None` where none was chosen yet.
+        peer: Option<Arc<str>>,
     },
     /// The call was cancelled.
     Cancelled(Arc<Cancelled>),
@@ -65,12 +67,20 @@ pub enum Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Waiting for a connection that another call was making, to share it.
+    Pool,
     /// Making a connection.
     Connect,
-    /// Opening the stream.
+    /// Agreeing with the peer on how to use the connection.
+    Handshake,
+    /// Opening the stream, or setting out for a call.
     Open,
-    /// Exchanging messages.
+    /// Exchanging messages over a stream.
     Exchange,
+    /// Writing the request of a ping-pong call.
+    Write,
+    /// Waiting for the reply of a ping-pong call.
+    Read,
 }
 
 /// Who caused an [`Error`].
@@ -132,6 +142,7 @@ pub(crate) enum Failed {
 pub struct ConnectError {
     pub(crate) service: String,
     pub(crate) address: String,
+    pub(crate) during: Stage,
     pub(crate) after: Duration,
     pub(crate) source: std::io::Error,
 }
@@ -143,6 +154,12 @@ impl ConnectError {
         &self.address
     }
 
+    /// How far it came: [`Stage::Pool`], [`Stage::Connect`] or [`Stage::Handshake`].
+    #[must_use]
+    pub fn during(&self) -> Stage {
+        self.during
+    }
+
     /// How long it was tried.
     #[must_use]
     pub fn after(&self) -> Duration {
@@ -152,8 +169,12 @@ impl ConnectError {
 
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { service, address, after, source } = self;
-        write!(f, "cannot connect to {address} for service {service:?} (tried for {after:?}): {source}")
+        let Self { service, address, during, after, source } = self;
+        write!(f, "cannot connect to {address} for service {service:?} (tried for {after:?}")?;
+        if *during != Stage::Connect {
+            write!(f, ", during {during}")?;
+        }
+        write!(f, "): {source}")
     }
 }
 
@@ -170,13 +191,31 @@ pub struct ConnectionLost {
     pub(crate) reason: String,
     /// The peer said that it will not run this stream (GOAWAY), so that it may run elsewhere.
     pub(crate) draining: bool,
+    /// What a call was doing with it, and for how long.
+    pub(crate) during: Option<(Stage, Duration)>,
 }
 
 impl ConnectionLost {
+    pub(crate) fn new(peer: &str, reason: impl Into<String>) -> Self {
+        Self { peer: peer.to_owned(), reason: reason.into(), draining: false, during: None }
+    }
+
     /// The peer's address.
     #[must_use]
     pub fn peer(&self) -> &str {
         &self.peer
+    }
+
+    /// What a ping-pong call was doing when it ended: [`Stage::Write`] or [`Stage::Read`]. `None` for a stream.
+    #[must_use]
+    pub fn during(&self) -> Option<Stage> {
+        self.during.map(|(stage, _)| stage)
+    }
+
+    /// How long after its begin a ping-pong call lost the connection. `None` for a stream.
+    #[must_use]
+    pub fn after(&self) -> Option<Duration> {
+        self.during.map(|(_, after)| after)
     }
 
     /// Whether the peer refused the stream without running it, so that the call may be made again elsewhere.
@@ -203,6 +242,17 @@ impl Error {
 
     pub(crate) fn protocol(text: impl Into<String>) -> Self {
         Self::Protocol(Arc::from(text.into()))
+    }
+
+    /// Says of a lost connection what a call was doing with it, and for how long.
+    pub(crate) fn lost_during(self, stage: Stage, after: Duration) -> Self {
+        match self {
+            Self::ConnectionLost(mut lost) => {
+                Arc::make_mut(&mut lost).during = Some((stage, after));
+                Self::ConnectionLost(lost)
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn dropped(what: &'static str) -> Self {
@@ -292,7 +342,11 @@ impl Error {
             }
             Self::Connect(err) => err.to_string(),
             Self::ConnectionLost(lost) if lost.draining => "the connection is draining".to_owned(),
-            Self::ConnectionLost(lost) => format!("connection to {} lost: {}", lost.peer, lost.reason),
+            Self::ConnectionLost(lost) => {
+                let ConnectionLost { peer, reason, during, .. } = &**lost;
+                let during = during.map(|(stage, after)| format!(" after {after:?}, during {stage}"));
+                format!("connection to {peer} lost{}: {reason}", during.unwrap_or_default())
+            }
             Self::Protocol(text) | Self::Misuse(text) => text.to_string(),
             Self::Decode(err) => err.to_string(),
             Self::Encode(err) => err.to_string(),
@@ -311,11 +365,12 @@ impl fmt::Display for Error {
             // Kitex's words.
             Self::Application(exception) => write!(f, "remote or network error[remote]: {exception}"),
             Self::Handler(err) => err.fmt(f),
-            Self::DeadlineExceeded { during, after } => {
+            Self::DeadlineExceeded { during, after, peer } => {
                 let code = Code::DEADLINE_EXCEEDED;
+                let peer = peer.as_ref().map(|peer| format!(", peer {peer}")).unwrap_or_default();
                 write!(
                     f,
-                    "rpc error: code = {code} desc = context deadline exceeded (after {after:?}, during {during})"
+                    "rpc error: code = {code} desc = context deadline exceeded (after {after:?}, during {during}{peer})"
                 )
             }
             Self::Cancelled(_) | Self::Reset { .. } | Self::ConnectionLost(_) => {
@@ -341,9 +396,13 @@ impl std::error::Error for Error {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Pool => "the wait for a shared connection",
             Self::Connect => "connect",
+            Self::Handshake => "the handshake",
             Self::Open => "opening the stream",
             Self::Exchange => "the exchange of messages",
+            Self::Write => "writing the request",
+            Self::Read => "the wait for the reply",
         })
     }
 }

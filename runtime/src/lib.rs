@@ -191,6 +191,34 @@
 //! # Ok(()) }
 //! ```
 //!
+//! What a client of ping-pong calls can set, beside what both kinds of clients can:
+//!
+//! | option of the client | default | Kitex |
+//! | --- | --- | --- |
+//! | [`transport`](ClientBuilder::transport) | [`Framed`](Transport::Framed), as Kitex | `WithTransportProtocol`, which makes TTHeader a TTHeaderFramed |
+//! | [`payload`](ClientBuilder::payload) | [`Binary`](Payload::Binary) | Binary only |
+//! | [`long_connection`](ClientBuilder::long_connection) | 1,024 rest per address for 1 min; Kitex: 10 | `WithLongConnection` |
+//! | [`short_connection`](ClientBuilder::short_connection) | off | `WithShortConnection` |
+//! | [`multiplexed`](ClientBuilder::multiplexed) | off | `WithMuxConnection` |
+//! | [`connect_timeout`](ClientBuilder::connect_timeout) | 1 s; Kitex: 50 ms | `WithConnectTimeout` |
+//! | [`rpc_timeout`](ClientBuilder::rpc_timeout); `.timeout(…)` on the call | none, as Kitex | `WithRPCTimeout` |
+//! | [`read_write_timeout`](ClientBuilder::read_write_timeout) | none | its client has the RPC timeout only |
+//!
+//! | option of the server | default | Kitex |
+//! | --- | --- | --- |
+//! | [`read_write_timeout`](Server::read_write_timeout) | 10 s; Kitex: 5 s | `WithReadWriteTimeout` |
+//! | [`max_connection_idle_time`](Server::max_connection_idle_time) | 10 min, as Kitex | `WithMaxConnIdleTime` |
+//! | [`max_message_size`](Server::max_message_size) | 16 MiB; Kitex: none | `NewDefaultCodecWithSizeLimit` |
+//! | [`max_concurrent_streams`](Server::max_concurrent_streams), for a multiplexed connection's calls | 1,000 | none |
+//! | [`add_fallback`](Server::add_fallback) | none | `WithFallbackService` |
+//! | [`refuse_traffic_without_service_name`](Server::refuse_traffic_without_service_name) | off | `WithRefuseTrafficWithoutServiceName` |
+//! | [`exit_wait_time`](Server::exit_wait_time) | 5 s, as Kitex | `WithExitWaitTime` |
+//!
+//! A connection is used again after an answer with the call's own sequence id, a declared exception or a business error; after
+//! any other end of a call, a timeout included, it is closed. A server that shuts down says so in its replies (`crrst`, over a
+//! TTHeader), answers what runs, and takes no more than what was on its way. An error names its stage, address and time:
+//! [`Error::DeadlineExceeded`], [`ConnectError`], [`ConnectionLost`].
+//!
 //! Several services share the port: a stream and a call over a TTHeader name theirs; a call over Buffered or Framed goes to
 //! the service that has its method. Where several have it, [`Server::add_fallback`] says which is meant, or
 //! [`Server::refuse_traffic_without_service_name`] refuses such calls; without either the server does not start.

@@ -10,6 +10,8 @@ mod hostile;
 mod interop;
 mod limits;
 mod middleware;
+mod pingpong_client;
+mod pingpong_server;
 mod public_api;
 mod routing;
 mod service_macro;

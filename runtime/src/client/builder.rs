@@ -61,6 +61,7 @@ struct Options {
     connect: Arc<dyn Connect>,
     connect_timeout: Duration,
     timeout: Option<Duration>,
+    read_write_timeout: Option<Duration>,
     pool_size: usize,
     caller: Option<String>,
     http2: Config,
@@ -77,6 +78,7 @@ impl Options {
             connect: Arc::new(TcpConnect),
             connect_timeout: Duration::from_secs(1),
             timeout: None,
+            read_write_timeout: None,
             // Kitex's GOMAXPROCS * 3 / 2.
             pool_size: (cores * 3 / 2).max(1),
             caller: None,
@@ -128,6 +130,7 @@ impl Options {
             connect: self.connect,
             http2: self.http2,
             limits,
+            read_write_timeout: self.read_write_timeout,
             size,
             peers: Mutex::default(),
         };
@@ -338,7 +341,15 @@ impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
         self.options.messages.unwrap_or(DEFAULT_MESSAGES)
     }
 
-    /// Sets how long every call may take unless it says otherwise. Default: without limit.
+    /// Sets how long a server may take nothing of a request, or send nothing while an answer is waited for, before the
+    /// connection is given up. Default: without limit, as Kitex's client; the call's own timeout bounds both. Not for HTTP/2.
+    pub fn read_write_timeout(mut self, timeout: Duration) -> Self {
+        self.options.read_write_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long every call may take unless it says otherwise: connecting, writing and waiting for the reply. A TTHeader
+    /// tells the server what is left of it. Default: without limit, as Kitex. The error says what was going on when it passed.
     pub fn rpc_timeout(mut self, timeout: Duration) -> Self {
         self.options.timeout = Some(timeout);
         self

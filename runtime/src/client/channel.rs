@@ -112,7 +112,7 @@ impl Channel {
 /// A call whose deadline has passed does not even connect.
 pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()> {
     match deadline {
-        Some((at, after)) if at <= now() => Err(Error::DeadlineExceeded { during: Stage::Open, after }),
+        Some((at, after)) if at <= now() => Err(Error::DeadlineExceeded { during: Stage::Open, after, peer: None }),
         _ => Ok(()),
     }
 }

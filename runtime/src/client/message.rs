@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout_at;
 
 use super::call::CallOptions;
 use super::channel::{Messages, Shared, check_deadline};
@@ -74,14 +77,7 @@ async fn call_unbounded(
     let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
     let (taken, peer) = take(shared, messages.usage, cx, options).await?;
-    let exchanging = exchange(taken, &peer, request, seq_id, cx.is_oneway());
-    let exchanged = match deadline {
-        None => exchanging.await?,
-        Some((at, after)) => {
-            let late = |_| Err(Error::DeadlineExceeded { during: Stage::Exchange, after });
-            tokio::time::timeout_at(at.into(), exchanging).await.unwrap_or_else(late)?
-        }
-    };
+    let exchanged = exchange(taken, &peer, request, seq_id, cx.is_oneway(), deadline).await?;
     match exchanged {
         None => Ok(Answer { message: None, kept: None }),
         Some((message, kept)) => check(message, kept, cx.method(), seq_id),
@@ -101,26 +97,50 @@ async fn exchange(
     request: Buffer,
     seq_id: i32,
     oneway: bool,
+    deadline: Option<(Instant, Duration)>,
 ) -> Result<Option<(Message, Option<Kept>)>> {
     let address = &peer.address;
+    let with = With { address, begin: now(), deadline };
     let (mut connection, long) = match taken {
         Taken::Shared(connection) => {
-            let message = connection.call(seq_id, request, oneway, address).await?;
-            return Ok(message.map(|message| (message, None)));
+            let sending = connection.send(seq_id, request, oneway, address);
+            let Some(ticket) = with.stage(Stage::Write, sending).await? else { return Ok(None) };
+            let message = with.stage(Stage::Read, ticket.answer(address)).await?;
+            return Ok(Some((message, None)));
         }
         Taken::Own(connection, long) => (connection, long),
     };
-    connection.send(request, address).await?;
+    with.stage(Stage::Write, connection.send(request, address)).await?;
     if oneway {
         // As Kitex: what would come on it now belongs to no one.
         let closed = connection.close().await;
         closed.map_err(|err| Error::protocol(format!("{address} could not be told the end: {err}")))?;
         return Ok(None);
     }
-    let message = connection.recv(address).await?;
+    let message = with.stage(Stage::Read, connection.recv(address)).await?;
     let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
     let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
     Ok(Some((message, kept)))
+}
+
+/// Whom a call is made with, since when, and until when.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    address: &'a str,
+    begin: Instant,
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl With<'_> {
+    /// Runs a stage of the call to its end or to the deadline. Its error says which stage it was.
+    async fn stage<T>(self, during: Stage, stage: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = |after| Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) };
+        let ended = match self.deadline {
+            None => stage.await,
+            Some((at, after)) => timeout_at(at.into(), stage).await.unwrap_or_else(|_| Err(late(after))),
+        };
+        ended.map_err(|err| err.lost_during(during, now().saturating_duration_since(self.begin)))
+    }
 }
 
 /// A connection for a call.

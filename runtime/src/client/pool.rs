@@ -1,13 +1,14 @@
 //! The connections of a client: made when they are first needed, replaced when they die.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 
-use crate::context::lock;
+use crate::context::{lock, now};
 use crate::error::{ConnectError, Error, Result, Stage};
 use crate::net::{BoxIo, Connect};
 use crate::transport::http2::Config;
@@ -52,6 +53,8 @@ pub(super) struct Pool {
     pub(super) connect: Arc<dyn Connect>,
     pub(super) http2: Config,
     pub(super) limits: Limits,
+    /// How long a server may take nothing of a request, or send nothing of an answer. For ping-pong connections.
+    pub(super) read_write_timeout: Option<Duration>,
     /// Shared connections per address.
     pub(super) size: usize,
     pub(super) peers: Mutex<HashMap<String, Arc<Peer>>>,
@@ -140,13 +143,18 @@ impl<C: Shared> Slot<C> {
     }
 
     /// Makes the connection that is not there.
-    async fn dial(&self, make: impl Future<Output = std::io::Result<C>>) -> std::io::Result<C> {
-        let _dialling = self.dialling.lock().await;
+    async fn dial<F: Future<Output = io::Result<C>>>(
+        &self,
+        dial: Dial<'_>,
+        make: impl FnOnce(BoxIo) -> F,
+    ) -> Result<C> {
+        let _dialling = dial.stage(Stage::Pool, async { Ok(self.dialling.lock().await) }).await?;
         // Another call may have made it while this one waited.
         if let Some(connection) = self.open() {
             return Ok(connection);
         }
-        let connection = make.await?;
+        let io = dial.connect().await?;
+        let connection = dial.stage(Stage::Handshake, make(io)).await?;
         *lock(&self.connection) = Some(connection.clone());
         Ok(connection)
     }
@@ -185,11 +193,9 @@ impl Pool {
         if let Some(connection) = slot.open() {
             return Ok(connection);
         }
-        let make = async {
-            let io = self.connect.connect(&peer.address).await?;
-            Connection::handshake(io, &peer.address, self.http2.clone()).await
-        };
-        Box::pin(self.within(patience, &peer.address, slot.dial(make))).await
+        let dial = self.dial(peer, patience);
+        let make = |io| Connection::handshake(io, &peer.address, self.http2.clone());
+        Box::pin(slot.dial(dial, make)).await
     }
 
     /// The next multiplexed connection to a peer.
@@ -198,11 +204,10 @@ impl Pool {
         if let Some(connection) = slot.open() {
             return Ok(connection);
         }
-        let make = async {
-            let io: BoxIo = self.connect.connect(&peer.address).await?;
-            Ok(mux::Connection::new(io, &peer.address, self.limits))
-        };
-        Box::pin(self.within(patience, &peer.address, slot.dial(make))).await
+        let dial = self.dial(peer, patience);
+        let make =
+            |io| std::future::ready(Ok(mux::Connection::new(io, &peer.address, self.limits, self.read_write_timeout)));
+        Box::pin(slot.dial(dial, make)).await
     }
 
     /// A connection to a peer for one call; one that rested where `long` has it so.
@@ -215,34 +220,53 @@ impl Pool {
         if let Some(connection) = long.and_then(|long| peer.rested(long)) {
             return Ok(connection);
         }
-        let dial = async {
-            let io = self.connect.connect(&peer.address).await?;
-            Ok(client::Connection::new(io, self.limits))
-        };
-        Box::pin(self.within(patience, &peer.address, dial)).await
+        let dial = self.dial(peer, patience);
+        let io = Box::pin(dial.connect()).await?;
+        Ok(client::Connection::new(io, self.limits, self.read_write_timeout))
     }
 
-    async fn within<C>(
-        &self,
-        Patience { connect_timeout, deadline }: Patience,
-        address: &str,
-        dial: impl Future<Output = std::io::Result<C>>,
-    ) -> Result<C> {
-        let begin = Instant::now();
-        let dialled = match deadline.filter(|(at, _)| *at < begin + connect_timeout) {
-            None => timeout(connect_timeout, dial).await.unwrap_or_else(|_| {
-                let text = format!("no connection within the option `connect_timeout` of {connect_timeout:?}");
-                Err(std::io::Error::new(std::io::ErrorKind::TimedOut, text))
-            }),
-            Some((at, after)) => {
-                let late = |_| Error::DeadlineExceeded { during: Stage::Connect, after };
-                timeout_at(at.into(), dial).await.map_err(late)?
-            }
+    fn dial<'a>(&'a self, peer: &'a Peer, Patience { connect_timeout, deadline }: Patience) -> Dial<'a> {
+        let begin = now();
+        let until = begin.checked_add(connect_timeout);
+        let deadline = deadline.filter(|(at, _)| until.is_none_or(|until| *at < until));
+        Dial { pool: self, address: &peer.address, begin, until, connect_timeout, deadline }
+    }
+}
+
+/// The making of a connection, which is given up when its time is over.
+#[derive(Clone, Copy)]
+struct Dial<'a> {
+    pool: &'a Pool,
+    address: &'a str,
+    begin: Instant,
+    until: Option<Instant>,
+    connect_timeout: Duration,
+    /// The call's, where it is earlier than `until`.
+    deadline: Option<(Instant, Duration)>,
+}
+
+impl Dial<'_> {
+    async fn connect(self) -> Result<BoxIo> {
+        self.stage(Stage::Connect, self.pool.connect.connect(self.address)).await
+    }
+
+    /// Runs a stage to its end or to that of the time.
+    async fn stage<T>(self, during: Stage, stage: impl Future<Output = io::Result<T>>) -> Result<T> {
+        let failed = |source| {
+            let (service, address) = (self.pool.service.to_string(), self.address.to_owned());
+            let after = now().saturating_duration_since(self.begin);
+            Error::Connect(Arc::new(ConnectError { service, address, during, after, source }))
         };
-        dialled.map_err(|source| {
-            let (service, address) = (self.service.to_string(), address.to_owned());
-            Error::Connect(Arc::new(ConnectError { service, address, after: begin.elapsed(), source }))
-        })
+        if let Some((at, after)) = self.deadline {
+            let late = |_| Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) };
+            return timeout_at(at.into(), stage).await.map_err(late)?.map_err(failed);
+        }
+        let Some(until) = self.until else { return stage.await.map_err(failed) };
+        let late = |_| {
+            let text = format!("no connection within the option `connect_timeout` of {:?}", self.connect_timeout);
+            Err(io::Error::new(io::ErrorKind::TimedOut, text))
+        };
+        timeout_at(until.into(), stage).await.unwrap_or_else(late).map_err(failed)
     }
 }
 

@@ -93,7 +93,8 @@ impl Server {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
                 pingpong: pingpong::Config {
                     limits: Limits::default(),
-                    partial_timeout: Duration::from_secs(10),
+                    read_write_timeout: Duration::from_secs(10),
+                    max_idle_time: Some(Duration::from_secs(600)),
                     max_concurrent_calls: 1_000,
                 },
                 detection_timeout: Duration::from_secs(5),
@@ -169,7 +170,22 @@ impl Server {
     /// Default 10 s.
     pub fn partial_timeout(mut self, timeout: Duration) -> Self {
         self.options.http2.partial_timeout = timeout;
-        self.options.pingpong.partial_timeout = timeout;
+        self.options.pingpong.read_write_timeout = timeout;
+        self
+    }
+
+    /// How long a ping-pong connection may pause inside a request, and how long it may take nothing of a reply, before it
+    /// is closed. Not for streams. Default 10 s, the [`Server::partial_timeout`], which sets it, too; Kitex's
+    /// `WithReadWriteTimeout` is 5 s.
+    pub fn read_write_timeout(mut self, timeout: Duration) -> Self {
+        self.options.pingpong.read_write_timeout = timeout;
+        self
+    }
+
+    /// How long a ping-pong connection may have no call before it is closed; it is closed after twice that time at the
+    /// latest. Default 10 min, as Kitex's `WithMaxConnIdleTime`; `None` never.
+    pub fn max_connection_idle_time(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.options.pingpong.max_idle_time = time.into();
         self
     }
 

@@ -191,7 +191,7 @@ fn request(open: &Open<'_>) -> Result<Request<()>> {
     if let Some((at, after)) = open.deadline {
         let left = at.saturating_duration_since(now());
         if left.is_zero() {
-            return Err(Error::DeadlineExceeded { during: Stage::Open, after });
+            return Err(Error::DeadlineExceeded { during: Stage::Open, after, peer: None });
         }
         headers.insert(GRPC_TIMEOUT, grpc::encode_timeout(left));
     }

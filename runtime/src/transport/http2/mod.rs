@@ -86,7 +86,7 @@ const EOF: &str = "connection EOF";
 /// What an error of the h2 crate means to a stream.
 fn stream_error(err: &h2::Error, peer: &str) -> Error {
     let lost = |reason: String, draining| {
-        Error::ConnectionLost(Arc::new(ConnectionLost { peer: peer.to_owned(), reason, draining }))
+        Error::ConnectionLost(Arc::new(ConnectionLost { draining, ..ConnectionLost::new(peer, reason) }))
     };
     if err.is_go_away() {
         let calm = err.reason() == Some(h2::Reason::NO_ERROR);
@@ -103,5 +103,5 @@ fn stream_error(err: &h2::Error, peer: &str) -> Error {
 }
 
 pub(super) fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
-    Error::ConnectionLost(Arc::new(ConnectionLost { peer: peer.to_owned(), reason: reason.into(), draining: false }))
+    Error::ConnectionLost(Arc::new(ConnectionLost::new(peer, reason)))
 }

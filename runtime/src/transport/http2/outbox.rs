@@ -432,7 +432,8 @@ impl Outbox {
         if self.ended.get().is_some() || now() < at {
             return;
         }
-        self.fail(Error::DeadlineExceeded { during: Stage::Exchange, after });
+        let peer = Some(Arc::from(self.lane.peer.as_str()));
+        self.fail(Error::DeadlineExceeded { during: Stage::Exchange, after, peer });
         if self.context.is_none() {
             lock(&self.state).reset.get_or_insert(h2::Reason::CANCEL);
         }

@@ -3,11 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, Waker};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
+use tokio::time::timeout;
 
 use super::message::{Message, Reader};
+use super::{paused, write};
 use crate::codec::Buffer;
 use crate::error::Result;
 use crate::net::BoxIo;
@@ -19,16 +22,18 @@ pub(crate) struct Connection {
     io: BoxIo,
     input: BytesMut,
     reader: Reader,
+    /// How long the server may take nothing of a request, or send nothing of an answer.
+    pause: Option<Duration>,
 }
 
 impl Connection {
-    pub(crate) fn new(io: BoxIo, limits: Limits) -> Self {
-        Self { io, input: BytesMut::new(), reader: Reader::new(limits) }
+    pub(crate) fn new(io: BoxIo, limits: Limits, pause: Option<Duration>) -> Self {
+        Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause }
     }
 
     /// Sends a request. Dropped or failed half-way, the connection is of no use any more.
-    pub(crate) async fn send(&mut self, mut request: Buffer, peer: &str) -> Result<()> {
-        let sent = self.io.write_all_buf(&mut request.take()).await;
+    pub(crate) async fn send(&mut self, request: Buffer, peer: &str) -> Result<()> {
+        let sent = write(&mut self.io, request, self.pause).await;
         sent.map_err(|err| connection_lost(peer, format!("the request could not be written: {err}")))
     }
 
@@ -39,7 +44,12 @@ impl Connection {
                 return Ok(message);
             }
             self.input.reserve(READ);
-            match self.io.read_buf(&mut self.input).await {
+            let reading = self.io.read_buf(&mut self.input);
+            let read = match self.pause {
+                None => reading.await,
+                Some(pause) => timeout(pause, reading).await.unwrap_or_else(|_| Err(paused("sent", pause))),
+            };
+            match read {
                 Ok(0) => return Err(connection_lost(peer, "it ended before the answer")),
                 Ok(_) => {}
                 Err(err) => return Err(connection_lost(peer, format!("the answer could not be read: {err}"))),

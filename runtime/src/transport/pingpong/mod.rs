@@ -7,8 +7,14 @@ pub(crate) mod message;
 pub(crate) mod mux;
 pub(crate) mod server;
 
-use tokio::io::{AsyncWriteExt as _, WriteHalf};
+use std::io;
+use std::time::Duration;
+
+use bytes::Buf as _;
+use futures_util::FutureExt as _;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::timeout;
 
 use crate::codec::Buffer;
 use crate::net::BoxIo;
@@ -21,14 +27,41 @@ struct Queued {
 }
 
 /// Writes the messages of a multiplexed connection, all that are there by one system call, until no one sends more.
-async fn write_queued(mut io: WriteHalf<BoxIo>, mut queue: mpsc::UnboundedReceiver<Queued>) -> std::io::Result<()> {
+async fn write_queued(
+    mut io: WriteHalf<BoxIo>,
+    mut queue: mpsc::UnboundedReceiver<Queued>,
+    pause: Option<Duration>,
+) -> io::Result<()> {
     let mut batch = Vec::new();
     while queue.recv_many(&mut batch, 256).await > 0 {
         let mut messages = batch.iter_mut().map(|queued: &mut Queued| std::mem::take(&mut queued.message));
         let Some(mut all) = messages.next() else { continue };
         messages.for_each(|message| all.append(message));
-        io.write_all_buf(&mut all.take()).await?;
+        write(&mut io, all, pause).await?;
         batch.clear();
     }
     io.shutdown().await
+}
+
+/// Writes a message, as long as the peer takes something of it before each `pause` is over.
+async fn write(io: &mut (impl AsyncWrite + Unpin), mut message: Buffer, pause: Option<Duration>) -> io::Result<()> {
+    let mut rest = message.take();
+    // Mostly there is room for all of it, and no need of a timer.
+    if let Some(written) = io.write_all_buf(&mut rest).now_or_never() {
+        return written;
+    }
+    let Some(pause) = pause else { return io.write_all_buf(&mut rest).await };
+    while rest.has_remaining() {
+        let written = timeout(pause, io.write_buf(&mut rest)).await;
+        if written.unwrap_or_else(|_| Err(paused("taken", pause)))? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
+}
+
+/// The peer did nothing for too long.
+fn paused(what: &str, pause: Duration) -> io::Error {
+    let text = format!("nothing was {what} for {pause:?} (option `read_write_timeout`)");
+    io::Error::new(io::ErrorKind::TimedOut, text)
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt as _, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{Layout, Message, Reader};
-use super::{Queued, write_queued};
+use super::{Queued, paused, write_queued};
 use crate::codec::Buffer;
 use crate::context::lock;
 use crate::error::{Error, Result};
@@ -41,9 +43,10 @@ struct Waiting {
 }
 
 /// A call that waits; given up by dropping it.
-struct Ticket<'a> {
+pub(crate) struct Ticket<'a> {
     calls: &'a Calls,
     seq_id: i32,
+    answer: oneshot::Receiver<Message>,
 }
 
 impl Drop for Ticket<'_> {
@@ -54,12 +57,13 @@ impl Drop for Ticket<'_> {
 }
 
 impl Connection {
-    pub(crate) fn new(io: BoxIo, peer: &str, limits: Limits) -> Self {
+    /// `pause` is how long the server may take nothing of a request, or send nothing while a call waits.
+    pub(crate) fn new(io: BoxIo, peer: &str, limits: Limits, pause: Option<Duration>) -> Self {
         let (read, write) = tokio::io::split(io);
         let (requests, queue) = mpsc::unbounded_channel();
         let calls = Arc::new(Calls::default());
-        let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue)));
-        let reading = read_answers(read, Arc::clone(&calls), peer.to_owned(), limits);
+        let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
+        let reading = read_answers(read, Arc::clone(&calls), peer.to_owned(), limits, pause);
         tokio::spawn(async move {
             let mut reading = pin!(reading);
             tokio::select! {
@@ -78,32 +82,53 @@ impl Connection {
         !self.requests.is_closed() && lock(&self.calls.waiting).closed.is_none()
     }
 
-    /// Sends a request, and waits for its answer where it gets one. Waits for room where the server does not read.
-    pub(crate) async fn call(&self, seq_id: i32, request: Buffer, oneway: bool, peer: &str) -> Result<Option<Message>> {
-        let lost = || connection_lost(peer, "it ended before the answer");
-        let (answer, ticket) = if oneway { (None, None) } else { self.wait(seq_id)? };
+    /// Sends a request; waits for room where the server does not read. What it gives waits for the answer, if there is to
+    /// be one.
+    pub(crate) async fn send(
+        &self,
+        seq_id: i32,
+        request: Buffer,
+        oneway: bool,
+        peer: &str,
+    ) -> Result<Option<Ticket<'_>>> {
+        let ticket = if oneway { None } else { Some(self.wait(seq_id)?) };
         let len = request.len().min(UNSENT) as u32;
         let room = Arc::clone(&self.room).acquire_many_owned(len).await.ok();
-        self.requests.send(Queued { message: request, _room: room }).map_err(|_| lost())?;
-        let Some(answer) = answer else { return Ok(None) };
-        let message = answer.await.map_err(|_| lock(&self.calls.waiting).closed.clone().unwrap_or_else(lost))?;
-        drop(ticket);
-        Ok(Some(message))
+        self.requests.send(Queued { message: request, _room: room }).map_err(|_| lost(peer))?;
+        Ok(ticket)
     }
 
-    fn wait(&self, seq_id: i32) -> Result<(Option<oneshot::Receiver<Message>>, Option<Ticket<'_>>)> {
+    fn wait(&self, seq_id: i32) -> Result<Ticket<'_>> {
         let (send, answer) = oneshot::channel();
         let mut waiting = lock(&self.calls.waiting);
         if let Some(err) = &waiting.closed {
             return Err(err.clone());
         }
         waiting.answers.insert(seq_id, send);
-        Ok((Some(answer), Some(Ticket { calls: &self.calls, seq_id })))
+        Ok(Ticket { calls: &self.calls, seq_id, answer })
     }
 }
 
+impl Ticket<'_> {
+    /// Waits for the answer.
+    pub(crate) async fn answer(mut self, peer: &str) -> Result<Message> {
+        let ended = |_| lock(&self.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer));
+        (&mut self.answer).await.map_err(ended)
+    }
+}
+
+fn lost(peer: &str) -> Error {
+    connection_lost(peer, "it ended before the answer")
+}
+
 /// Hands each answer to the call that waits for it.
-async fn read_answers(mut io: ReadHalf<BoxIo>, calls: Arc<Calls>, peer: String, limits: Limits) {
+async fn read_answers(
+    mut io: ReadHalf<BoxIo>,
+    calls: Arc<Calls>,
+    peer: String,
+    limits: Limits,
+    pause: Option<Duration>,
+) {
     let (mut input, mut reader) = (BytesMut::new(), Reader::new(limits));
     let end = loop {
         match reader.next(&mut input) {
@@ -127,7 +152,19 @@ async fn read_answers(mut io: ReadHalf<BoxIo>, calls: Arc<Calls>, peer: String, 
             Err(err) => break err,
         }
         input.reserve(READ);
-        match io.read_buf(&mut input).await {
+        let read = match pause {
+            None => io.read_buf(&mut input).await,
+            Some(pause) => {
+                let is_waited_for = || !lock(&calls.waiting).answers.is_empty();
+                let was_waited_for = is_waited_for();
+                match timeout(pause, io.read_buf(&mut input)).await {
+                    Ok(read) => read,
+                    Err(_) if was_waited_for && is_waited_for() => Err(paused("sent", pause)),
+                    Err(_) => continue,
+                }
+            }
+        };
+        match read {
             Ok(0) => break connection_lost(&peer, "the server closed it"),
             Ok(_) => {}
             Err(err) => break connection_lost(&peer, err.to_string()),

@@ -8,14 +8,14 @@ use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf};
+use tokio::io::{AsyncReadExt as _, ReadHalf};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{Layout, Message, Reader, kind_text, put};
-use super::{Queued, write_queued};
+use super::{Queued, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::Context;
@@ -32,8 +32,10 @@ use crate::wire::ttheader::{self, Header, Limits, key};
 pub(crate) struct Config {
     /// The largest header and message that are accepted.
     pub(crate) limits: Limits,
-    /// How long a peer may pause inside a message.
-    pub(crate) partial_timeout: Duration,
+    /// How long a peer may pause inside a message, or take nothing of an answer.
+    pub(crate) read_write_timeout: Duration,
+    /// How long a connection may have no call.
+    pub(crate) max_idle_time: Option<Duration>,
     /// How many calls of one multiplexed connection run at a time.
     pub(crate) max_concurrent_calls: usize,
 }
@@ -55,26 +57,71 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
     let mut shutdown = host.shutdown.clone();
     let caller = Caller { peer, host };
     let mut draining = pin!(shutdown.reached(Stopping::Draining));
+    let mut last_call = None;
+    let mut idle = Idle::new(config);
     loop {
-        let message = tokio::select! {
-            biased;
-            message = input.next(config.partial_timeout) => message?,
-            () = &mut draining => match timeout(LAST_CALL, input.next(config.partial_timeout)).await {
-                Ok(message) => message?,
-                Err(_) => return Ok(()),
+        let next = input.next(config.read_write_timeout);
+        let message = match last_call {
+            Some(at) => timeout_at(at, next).await.unwrap_or(Ok(None))?,
+            None => tokio::select! {
+                biased;
+                message = next => message?,
+                () = &mut draining => {
+                    last_call = Some(Instant::now() + LAST_CALL);
+                    continue;
+                }
+                () = idle.passed() => {
+                    if idle.is_over(!input.is_between()) {
+                        return Ok(());
+                    }
+                    continue;
+                }
             },
         };
         let Some(message) = message else { return Ok(()) };
+        idle.is_used = true;
         if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
         }
         let Replied { reply, keep } = caller.answer(Call::read(message)?).await?;
-        if let Some(mut reply) = reply {
-            input.io.write_all_buf(&mut reply.take()).await.map_err(|err| lost(&caller.peer, &err))?;
+        if let Some(reply) = reply {
+            let written = write(&mut input.io, reply, Some(config.read_write_timeout)).await;
+            written.map_err(|err| lost(&caller.peer, &err))?;
         }
         if !keep {
             return Ok(());
         }
+    }
+}
+
+/// Notices that a connection has had no call for a while: between once and twice the time, so that calls need not look at
+/// the clock.
+struct Idle {
+    timer: Option<(Pin<Box<Sleep>>, Duration)>,
+    /// Whether there was a call since the timer was set.
+    is_used: bool,
+}
+
+impl Idle {
+    fn new(config: &Config) -> Self {
+        Self { timer: config.max_idle_time.map(|time| (Box::pin(sleep(time)), time)), is_used: false }
+    }
+
+    /// Waits for the timer.
+    async fn passed(&mut self) {
+        match &mut self.timer {
+            Some((timer, _)) => timer.await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether the connection was idle for all the time that has passed; else the timer is set anew.
+    fn is_over(&mut self, is_busy: bool) -> bool {
+        let is_used = std::mem::take(&mut self.is_used) || is_busy;
+        if let (true, Some((timer, time))) = (is_used, &mut self.timer) {
+            *timer = Box::pin(sleep(*time));
+        }
+        !is_used
     }
 }
 
@@ -86,6 +133,11 @@ struct Input<R> {
 }
 
 impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
+    /// Whether nothing of the next message has come.
+    fn is_between(&self) -> bool {
+        self.bytes.is_empty() && !self.reader.is_inside()
+    }
+
     /// Waits for the next message; `None` is the end of the connection.
     async fn next(&mut self, pause: Duration) -> Result<Option<Message>> {
         loop {
@@ -94,17 +146,12 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
             }
             self.bytes.reserve(READ);
             // Between messages a peer may rest; inside one it may not.
-            let is_between = self.bytes.is_empty() && !self.reader.is_inside();
+            let is_between = self.is_between();
             let count = if is_between {
                 self.io.read_buf(&mut self.bytes).await
             } else {
-                let late = |_| {
-                    Err(io::Error::new(
-                        io::ErrorKind::TimedOut,
-                        format!("nothing came for {pause:?} inside a message (option `partial_timeout`)"),
-                    ))
-                };
-                timeout(pause, self.io.read_buf(&mut self.bytes)).await.unwrap_or_else(late)
+                let reading = timeout(pause, self.io.read_buf(&mut self.bytes));
+                reading.await.unwrap_or_else(|_| Err(paused("sent inside a message", pause)))
             };
             match count {
                 Ok(0) if is_between => return Ok(None),
@@ -125,33 +172,48 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let (read, write) = tokio::io::split(io);
     let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader };
     let (replies, queue) = mpsc::unbounded_channel();
-    let writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue)));
+    let pause = Some(config.read_write_timeout);
+    let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
     let room = Room::new(config);
     let caller = Arc::new(caller);
     let mut shutdown = caller.host.shutdown.clone();
     let mut draining = pin!(shutdown.reached(Stopping::Draining));
+    let mut last_call = None;
+    let mut idle = Idle::new(config);
     let mut next = Some(first);
-    let end = loop {
+    let end = 'calls: loop {
         let Some(message) = next.take() else { break Ok(()) };
-        let room = room.take(message.bytes.len()).await;
+        let taken = room.take(message.bytes.len()).await;
         let call = match Call::read(message) {
             Ok(call) => call,
             Err(err) => break Err(err),
         };
-        caller.host.handlers.spawn(answer_later(Arc::clone(&caller), call, replies.clone(), room));
-        next = tokio::select! {
-            biased;
-            message = input.next(config.partial_timeout) => match message {
-                Ok(message) => message,
-                Err(err) => break Err(err),
-            },
-            () = &mut draining => {
-                // As Kitex: a frame of no call tells the client to use another connection.
-                drop(replies.send(Queued { message: stop_frame()?, _room: None }));
-                match timeout(LAST_CALL, input.next(config.partial_timeout)).await {
-                    Ok(Ok(message)) => message,
-                    _ => None,
+        caller.host.handlers.spawn(answer_later(Arc::clone(&caller), call, replies.clone(), taken));
+        idle.is_used = true;
+        next = loop {
+            let next = input.next(config.read_write_timeout);
+            if let Some(at) = last_call {
+                break timeout_at(at, next).await.ok().and_then(Result::ok).flatten();
+            }
+            tokio::select! {
+                biased;
+                message = next => match message {
+                    Ok(message) => break message,
+                    Err(err) => break 'calls Err(err),
+                },
+                // No one is there to be answered: replies could not be written for too long, or at all.
+                written = &mut writing => {
+                    let written = written.unwrap_or_else(|err| Err(err.into()));
+                    return written.map_err(|err| lost(&caller.peer, &err));
                 }
+                () = &mut draining => {
+                    // As Kitex: a frame of no call tells the client to use another connection.
+                    drop(replies.send(Queued { message: stop_frame()?, _room: None }));
+                    last_call = Some(Instant::now() + LAST_CALL);
+                }
+                () = idle.passed() => if idle.is_over(room.is_taken() || !input.is_between()) {
+                    break None;
+                },
             }
         };
     };
@@ -175,6 +237,11 @@ impl Room {
         let calls = config.max_concurrent_calls.max(1);
         let most = config.limits.message.clamp(calls, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
         Self { bytes: Arc::new(Semaphore::new(most)), least: most / calls, most }
+    }
+
+    /// Whether a call runs, or its reply waits to be written.
+    fn is_taken(&self) -> bool {
+        self.bytes.available_permits() < self.most
     }
 
     async fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
