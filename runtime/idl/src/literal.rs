@@ -85,7 +85,7 @@ pub(crate) fn string(token: &str, report: &mut dyn FnMut(BadEscape)) -> String {
                 report(BadEscape {
                     range: start..start + length,
                     message: format!("unknown escape `\\{}`", escape[1..length].escape_debug()),
-                    help: r#"escapes are \n \r \t \0 \\ \" \' \xHH and \uHHHH; a backslash itself is `\\`"#,
+                    help: r#"escapes are \n \r \t \a \b \f \v \0 \\ \" \' \xHH and \uHHHH; a backslash itself is `\\`"#,
                 });
                 bytes.extend_from_slice(&escape.as_bytes()[..length]);
                 length
@@ -133,6 +133,10 @@ fn escape_value(text: &str) -> Option<(Escaped, usize)> {
         b'r' => byte(b'\r'),
         b't' => byte(b'\t'),
         b'0' => byte(0),
+        b'a' => byte(0x07),
+        b'b' => byte(0x08),
+        b'f' => byte(0x0c),
+        b'v' => byte(0x0b),
         b'\\' => byte(b'\\'),
         b'"' => byte(b'"'),
         b'\'' => byte(b'\''),

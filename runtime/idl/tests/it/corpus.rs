@@ -42,6 +42,12 @@ fn cases() -> Vec<Case> {
     cases
 }
 
+/// The names and texts of the valid files.
+pub(crate) fn texts() -> impl Iterator<Item = (String, String)> {
+    let cases = cases().into_iter().filter(|case| case.class != "invalid");
+    cases.map(|case| (case.path.display().to_string(), text(&case.path)))
+}
+
 fn text(path: &Path) -> String {
     String::from_utf8_lossy(&fs::read(path).unwrap()).into_owned()
 }
@@ -65,8 +71,8 @@ fn valid_files_resolve_and_invalid_ones_are_refused() {
 
 #[test]
 fn real_files_are_printed_as_they_were_parsed() {
-    for case in cases().iter().filter(|case| case.class != "invalid") {
-        assert_printed_again(&case.path.display().to_string(), &text(&case.path));
+    for (name, text) in texts() {
+        assert_printed_again(&name, &text);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod command;
 mod corpus;
+mod differential;
 mod edge;
 mod hostile;
 mod mistakes;
