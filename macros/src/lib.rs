@@ -81,6 +81,7 @@ pub fn derive_thrift(input: proc_macro::TokenStream) -> proc_macro::TokenStream 
 /// | trait | `name = ".."` | the service's name on the wire, if not the trait's |
 /// | trait | `rename_all = ".."` | methods' names: `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE` |
 /// | trait | `extends = path` | which supertrait is the service that is extended, if there are several that could be |
+/// | trait | `locked = ".."` | a `.thrift` file that peers were built with: what would break them does not compile |
 /// | trait | `crate = path` | where `thrill` is, if not at `::thrill` |
 /// | method | `#[streaming(mode = "..")]` | a stream: `bidirectional`, `client`, `server` or `unary` |
 /// | method | `#[method(name = "..")]` | the method's name on the wire |

@@ -3,9 +3,12 @@
 //! Everything that a rule can be about is a token with its place, so that an error can point at it. The model may hold
 //! an item that breaks rules; `expand` sees it only when `check` has found nothing.
 
+use std::path::PathBuf;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, Generics, ItemTrait, LitStr, Path, Signature, Type, TypeParamBound, parse_quote};
+use thrill_idl::Program;
 
 /// A type with `#[derive(Thrift)]`, or the arguments of a method, which travel as a struct.
 pub(crate) struct Item {
@@ -91,12 +94,24 @@ pub(crate) struct Service {
     pub(crate) bases: Vec<Base>,
     /// Where it says `extends`.
     pub(crate) extends: Option<Path>,
+    /// The file with the version that peers were built with.
+    pub(crate) locked: Option<Locked>,
     pub(crate) methods: Vec<Method>,
     pub(crate) error_enums: Vec<ErrorEnum>,
     /// Whether there are methods for the stream client, or a base that may have some.
     pub(crate) streams: bool,
     /// Whether there are methods for the ping-pong client, or a base that may have some.
     pub(crate) calls: bool,
+}
+
+/// `locked = "api.lock.thrift"`
+pub(crate) struct Locked {
+    /// The path as written.
+    pub(crate) path: Name,
+    /// The whole path.
+    pub(crate) file: PathBuf,
+    /// What it says; `None` where there is no such file.
+    pub(crate) program: Option<Program>,
 }
 
 /// A service that another one extends: a supertrait.

@@ -123,12 +123,17 @@ pub(crate) fn is_namespace(name: &str) -> bool {
     name.split('.').all(is_identifier)
 }
 
-/// A stream's path. As Kitex has it, the package is the last part of the namespace, in lower case.
+/// A stream's path.
 pub(crate) fn path(namespace: Option<&str>, service: &str, method: &str) -> String {
-    match namespace.and_then(|namespace| namespace.rsplit('.').next()) {
-        Some(package) => format!("/{}.{service}/{method}", package.to_lowercase()),
+    match package(namespace) {
+        Some(package) => format!("/{package}.{service}/{method}"),
         None => format!("/{service}/{method}"),
     }
+}
+
+/// The package in a stream's path: as Kitex has it, the last part of the namespace, in lower case.
+pub(crate) fn package(namespace: Option<&str>) -> Option<String> {
+    Some(namespace?.rsplit('.').next()?.to_lowercase())
 }
 
 /// What was probably meant by a name that is not known.

@@ -309,6 +309,7 @@
 pub mod codec;
 mod context;
 mod error;
+pub mod idl;
 mod metadata;
 mod metainfo;
 pub mod middleware;

@@ -16,6 +16,7 @@ pub use crate::server::call::{ServerCall, ServerOutcome as Outcome};
 pub use crate::stream::{BidiStream, ClientStream, Receiver, Sender};
 
 pub mod extends;
+pub mod locked;
 
 /// What a field of default requiredness is where a peer leaves it out.
 #[diagnostic::on_unimplemented(

@@ -27,6 +27,8 @@ mod reference;
 use std::fmt;
 
 pub use reference::Ref;
+pub use thrill_idl::ast::{Requiredness, StructKind};
+pub use thrill_idl::model::Mode;
 
 use crate::codec::{Buffer, Thrift, Value, binary};
 use crate::error::Result;
@@ -112,17 +114,6 @@ pub struct Struct {
     pub fields: &'static [Field],
 }
 
-/// Which kind of struct.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StructKind {
-    /// `struct`
-    Struct,
-    /// `union`
-    Union,
-    /// `exception`
-    Exception,
-}
-
 /// A field of a [`Struct`], or an argument.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
@@ -181,17 +172,6 @@ impl fmt::Debug for DefaultValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text)
     }
-}
-
-/// Whether a field is written and expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Requiredness {
-    /// Always written; absence is tolerated.
-    Default,
-    /// Written when present.
-    Optional,
-    /// Always written; absence is an error.
-    Required,
 }
 
 /// An enum.
@@ -267,27 +247,4 @@ pub struct Method {
     pub result: Option<Type>,
     /// The declared exceptions.
     pub throws: &'static [Field],
-}
-
-/// The `streaming.mode` of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// No `streaming.mode`: a ping-pong method.
-    PingPong,
-    /// `unary`: ping-pong over a stream.
-    Unary,
-    /// `client`: many requests, one response.
-    Client,
-    /// `server`: one request, many responses.
-    Server,
-    /// `bidirectional`: many requests, many responses, independent of each other.
-    Bidirectional,
-}
-
-impl Mode {
-    /// Whether messages travel bare, one by one; unary and ping-pong messages travel in a wrapper struct.
-    #[must_use]
-    pub fn is_streaming(self) -> bool {
-        matches!(self, Self::Client | Self::Server | Self::Bidirectional)
-    }
 }

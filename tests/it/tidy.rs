@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&[&str], bool)] = &[
     // An error may be one of the codec, and a result wrapper an error.
     (&["error", "status", "metadata", "metainfo", "schema", "codec"], true),
+    (&["idl"], false),
     (&["net"], false),
     (&["context"], false),
     (&["wire"], false),

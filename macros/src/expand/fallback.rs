@@ -47,6 +47,8 @@ pub(crate) fn service(mut service: Service, errors: &syn::Error) -> TokenStream 
         return quote!(#errors #declaration);
     }
     service.bases.retain(Base::is_sound);
+    // What is left of a broken service would only look as if something were gone.
+    service.locked = None;
     // The trait names the error enums of broken methods, too.
     let enums = std::mem::take(&mut service.error_enums);
     let methods = std::mem::take(&mut service.methods);

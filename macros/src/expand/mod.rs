@@ -7,6 +7,7 @@ mod client;
 mod declaration;
 mod enumeration;
 pub(crate) mod fallback;
+mod locked;
 mod schema;
 mod server;
 mod service;

@@ -74,6 +74,12 @@ pub(super) fn implementations(service: &Service) -> TokenStream {
             }
         }
 
+        // Named without a handler's type, as `HashMap::new` is without a hasher's.
+        impl #server<()> {
+            /// What the trait says, as data. `SCHEMA.idl()` is the same as IDL.
+            #vis const SCHEMA: &'static #p::schema::Service = &__SERVICE;
+        }
+
         impl<__T> ::core::clone::Clone for #server<__T> {
             fn clone(&self) -> Self {
                 Self(::core::clone::Clone::clone(&self.0))

@@ -7,7 +7,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned;
 
-use super::{client, declaration, item, schema, server, site, throws};
+use super::{client, declaration, item, locked, schema, server, site, throws};
 use crate::model::{Field, Method, Service, Shape};
 
 /// Writes the trait and everything around it.
@@ -41,6 +41,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let enum_impls = throws::implementations(service);
     let server_impls = server::implementations(service);
     let client_impls = client::implementations(service);
+    let locked = locked::comparison(service);
     quote_spanned! {site()=>
         #declaration
         #enums
@@ -54,6 +55,7 @@ pub(crate) fn service(service: &Service) -> TokenStream {
             #enum_impls
             #server_impls
             #client_impls
+            #locked
         };
     }
 }

@@ -2,6 +2,7 @@
 
 mod item;
 mod keys;
+mod locked;
 mod method;
 mod service;
 mod ty;

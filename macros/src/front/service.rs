@@ -7,6 +7,7 @@ use syn::{Attribute, ItemTrait, Path, TraitItem, TypeParamBound};
 use super::docs;
 use super::item::root;
 use super::keys::Keys;
+use super::locked::locked;
 use super::method::method;
 use crate::diag::Diag;
 use crate::model::{Base, ErrorEnum, Method, Name, Service, is_standard};
@@ -20,6 +21,7 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
     let case = rename_all(&mut keys);
     let root = root(&mut keys);
     let extends = keys.path("extends", "Base");
+    let locked = locked(&mut keys);
     keys.finish();
 
     let bases = bases(&item, extends.as_ref());
@@ -41,6 +43,7 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
         calls: !bases.is_empty() || methods.iter().any(|method| !method.is_on_stream_client()),
         bases,
         extends,
+        locked,
         methods,
         item,
     }

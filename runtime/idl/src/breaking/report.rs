@@ -137,7 +137,7 @@ impl<'b> Text<'b> {
         match (found.old, found.new) {
             (_, Side::Absent) => self.push(" is gone"),
             (Side::Absent, new) => {
-                self.push(" is new, and ");
+                self.push(" is new: ");
                 self.push_side(new);
             }
             (old, new) => {
@@ -184,12 +184,11 @@ impl<'a> Report<'a> {
         self.total == 0
     }
 
-    /// Writes the message, as far as it has a place, and returns its length. `locked` is the file with the old version.
-    pub const fn text(&self, locked: &str, bytes: &mut [u8]) -> usize {
+    /// Writes a line for each change between two others, as far as there is a place, and returns the length.
+    pub const fn text(&self, before: &str, after: &str, bytes: &mut [u8]) -> usize {
         let mut text = Text::new(bytes);
-        text.push("this breaks peers that were built with ");
-        text.push_quoted(locked);
-        text.push(":\n");
+        text.push(before);
+        text.push("\n");
         let mut at = 0;
         while at < MOST {
             if let Some(found) = &self.found[at] {
@@ -208,7 +207,7 @@ impl<'a> Report<'a> {
             text.push_number((self.total - MOST) as i64);
             text.push(" more\n");
         }
-        text.push("if no such peer is left, write the file anew");
+        text.push(after);
         text.len
     }
 }

@@ -63,7 +63,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     (
         "service S { void a() }",
         "service S { void a(1: required i32 x) }",
-        &["required-added: argument 1 of `a`, `x`, is new, and `required`"],
+        &["required-added: argument 1 of `a`, `x`, is new: `required`"],
     ),
     (
         "struct M {} service S { M a(1: M m) (streaming.mode = 'client') }",
@@ -89,7 +89,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     (
         "exception E {} service S { void a() }",
         "exception E {} service S { void a() throws (1: E e) }",
-        &["exception-added: exception 1 of `a`, `e`, is new, and `E`"],
+        &["exception-added: exception 1 of `a`, `e`, is new: `E`"],
     ),
     // Fields.
     ("struct M { 1: i32 a }", "struct M { 1: i32 b, 2: optional i32 c }", &[]),
@@ -120,11 +120,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
         "struct M { 3: i32 a, 2: i32 b }",
         &["id-changed: field 1 of `M`, `a`, was 1 and is 3"],
     ),
-    (
-        "struct M {}",
-        "struct M { -1: required i32 a }",
-        &["required-added: field -1 of `M`, `a`, is new, and `required`"],
-    ),
+    ("struct M {}", "struct M { -1: required i32 a }", &["required-added: field -1 of `M`, `a`, is new: `required`"]),
     ("struct M { 1: required i32 a }", "struct M {}", &["required-removed: field 1 of `M`, `a`, is gone"]),
     (
         "struct M { 1: optional i32 a }",

@@ -1,0 +1,69 @@
+namespace go demo.Chat
+
+/** What all have. */
+service Base {
+    void ping(),
+}
+
+/** How it is said. */
+enum Tone {
+    /** As always. */
+    Calm = 1,
+    LOUD = -5,
+}
+
+union Part {
+    1: string text,
+    /** Inside each other. */
+    2: list<Part> Parts,
+}
+
+struct Defaults {
+    1: bool flag = true,
+    2: i32 limit = 42,
+    3: double ratio = -1.5e-7,
+    4: optional string text = 'a "b"\n',
+    5: binary binary = "bin",
+    6: list<Tone> tones = [Tone.LOUD, Tone.Calm],
+    7: set<i16> set = [-1, 9, 10],
+    8: map<string, i8> map = {"a": 1, "b": 2},
+    9: Part part = {"text": "x"},
+    10: list<i64> empty = [],
+}
+
+/**
+ * A message.
+ *
+ * It has "quotes" and \ slashes.
+ */
+struct Message {
+    /** What it says. */
+    1: required string text,
+    2: optional Tone tone,
+    3: optional Message replyTo,
+    4: list<Part> parts,
+    5: map<Tone, set<i64>> by_tone,
+    7: Defaults defaults = {"flag": false, "limit": 0, "ratio": 2.0, "text": "it's", "binary": "", "tones": [], "set": [], "map": {}, "part": {"Parts": []}, "empty": [1]},
+}
+
+exception Lost {
+    1: map<string, double> what,
+}
+
+exception Busy {}
+
+/** Talks. */
+service ChatService extends Base {
+    /** Says it back. */
+    Part talkBack(1: Message stream) (streaming.mode = "bidirectional"),
+    Message join(1: Message requests) (streaming.mode = "client"),
+    Message repeat(3: Message request) (streaming.mode = "server"),
+    Message find(1: required Message req) (streaming.mode = "unary"),
+    list<i64> add(
+        /** The first. */
+        1: required i64 a,
+        7: i64 b,
+        3: i32 c = 2,
+    ) throws (1: Lost lost, 2: Busy busy),
+    oneway void notify(1: string type),
+}

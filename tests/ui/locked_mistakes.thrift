@@ -1,0 +1,3 @@
+service Mistakes {
+    i8 get(1: Unknown what)
+}
