@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use thrill::Server;
 use thrill_tests::contract::{Request, TestServiceServer, TestServiceStreamClient};
-use thrill_tests::h2peer::{Frame, Peer, message, request, say, soon};
+use thrill_tests::h2peer::{Frame, Peer, ask, message, request, say, soon};
 use thrill_tests::handler::Handler;
-use thrill_tests::message::Protocol;
+use thrill_tests::message::{Protocol, len_32};
 
 use super::lies::lies;
 use super::{ECHO, EVERYTHING, Victim, Witness, assert_alive, short};
@@ -55,6 +55,29 @@ async fn counts_and_depths_that_a_message_claims_are_errors_of_its_stream() {
     assert_eq!(peer.answer(bystander).await.data, say("still"));
     victim.assert_within("counts and depths", 64);
     witness.unharmed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_is_cut_or_claims_another_length_fails_its_call_alone() {
+    let server = short(Duration::from_secs(60)).await;
+    let mut peer = Peer::client(&server.local_address().to_string(), &[]).await;
+    for path in ["/echo.TestService/EchoUnary", "/echo.TestService/EchoPingPong", ECHO] {
+        let whole = if path == ECHO { say("hi") } else { ask("hi") };
+        // A stream may end before its first message.
+        let mut rows: Vec<_> = (usize::from(path == ECHO)..whole.len()).map(|len| whole[..len].to_vec()).collect();
+        let payload = &whole[5..];
+        for claim in (0..payload.len() + 3).filter(|claim| *claim != payload.len()) {
+            rows.push([&[0][..], &len_32(claim), payload].concat());
+        }
+        rows.push([&[0, 0x7f, 0xff, 0xff, 0xff][..], payload].concat());
+        rows.push([&[0, 0xff, 0xff, 0xff, 0xff][..], payload].concat());
+        for row in rows {
+            let stream = peer.call(&request(path), &row).await;
+            let status = peer.answer(stream).await.status();
+            assert!(!status.starts_with("0 "), "{path}, {row:02x?}: {status}");
+        }
+        assert_alive(&mut peer).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

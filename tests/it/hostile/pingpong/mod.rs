@@ -9,6 +9,7 @@ mod multiplexed;
 mod ttheader;
 mod unfinished;
 mod unread;
+mod unwritable;
 
 use thrill_tests::h2peer::Peer;
 use thrill_tests::message::{Layout, Parsed, Protocol, Way};

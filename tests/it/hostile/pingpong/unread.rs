@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use thrill_tests::h2peer::{Peer, soon};
-use thrill_tests::message::{Layout, Way};
+use thrill_tests::message::Way;
 
 use super::super::{Victim, Witness, short};
 
@@ -30,9 +30,7 @@ async fn neither_a_client_that_does_not_read_nor_a_handler_that_sleeps_holds_up_
             peer.write(&[way.echo(1, "first"), way.echo(2, text)].concat()).await;
             peer.take(1).await;
             soon(&format!("the server's end, {way:?}, {text}"), server.shutdown()).await;
-            if way.layout != Layout::Multiplexed {
-                assert!(peer.try_write(b"x").await.is_ok(), "this side has closed nothing");
-            }
+            drop(peer);
         }
     }
 }
