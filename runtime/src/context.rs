@@ -37,7 +37,7 @@ struct Inner {
     metadata: Metadata,
     metainfo: OnceLock<Metainfo>,
     /// Who calls, where that does not stand in the metadata.
-    caller: Option<String>,
+    caller: Option<Box<Caller>>,
     cancellation: Cancellation,
     response: Mutex<Response>,
     /// Who can send the response headers now.
@@ -47,6 +47,14 @@ struct Inner {
     added: Mutex<Option<Box<Added>>>,
     /// Where a client's call goes.
     outward: Option<Outward>,
+}
+
+/// What a message says of who calls.
+#[derive(Debug, Default)]
+pub(crate) struct Caller {
+    pub(crate) service: Option<String>,
+    pub(crate) method: Option<String>,
+    pub(crate) log_id: Option<String>,
 }
 
 /// What travels with a client's call besides what its caller said, or with the calls that a handler makes.
@@ -148,13 +156,13 @@ impl Context {
         method: &'static Method,
         peer: Address,
         timeout: Option<Duration>,
-        caller: Option<String>,
+        caller: Caller,
         metainfo: Metainfo,
     ) -> Self {
         let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
         let mut cx = Self::new(Some(method), Some(peer), deadline, Metadata::new());
         if let Some(inner) = Arc::get_mut(&mut cx.inner) {
-            inner.caller = caller;
+            inner.caller = Some(Box::new(caller));
             inner.metainfo = metainfo.into();
         }
         cx
@@ -217,9 +225,25 @@ impl Context {
     #[must_use]
     pub fn caller(&self) -> Option<Cow<'_, str>> {
         if let Some(caller) = &self.inner.caller {
-            return Some(Cow::Borrowed(caller));
+            return caller.service.as_deref().map(Cow::Borrowed);
         }
         self.inner.metadata.get("source-service").filter(|name| !name.is_empty())
+    }
+
+    /// The method in whose handler the call was made, as the caller says; `None` where it does not.
+    #[must_use]
+    pub fn caller_method(&self) -> Option<Cow<'_, str>> {
+        if let Some(caller) = &self.inner.caller {
+            return caller.method.as_deref().map(Cow::Borrowed);
+        }
+        self.inner.metadata.get("source-method").filter(|name| !name.is_empty())
+    }
+
+    /// The log id that came with a ping-pong call over a TTHeader, and goes with those that are made with this context;
+    /// `None` where none came.
+    #[must_use]
+    pub fn log_id(&self) -> Option<&str> {
+        self.inner.caller.as_ref()?.log_id.as_deref()
     }
 
     /// The address that the call came from.

@@ -19,6 +19,7 @@ mod routing;
 mod service_macro;
 mod streams;
 mod tidy;
+mod ttheader;
 mod ui;
 mod wire_client;
 mod wire_server;

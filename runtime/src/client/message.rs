@@ -201,6 +201,9 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, seq_id: i32) -> Res
     header.ints.push(key::TO_METHOD, cx.method())?;
     header.ints.push(key::FROM_METHOD, from)?;
     header.ints.push(key::MSG_TYPE, kind_text(kind(cx)))?;
+    if let Some(log_id) = cx.parent().and_then(Context::log_id) {
+        header.ints.push(key::LOG_ID, log_id)?;
+    }
     if let Some(at) = cx.deadline() {
         let left = at.saturating_duration_since(now()).as_millis().max(1);
         header.ints.push(key::RPC_TIMEOUT, left.to_string())?;

@@ -18,7 +18,7 @@ use super::message::{Layout, Message, Reader, kind_text, put};
 use super::{Queued, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
-use crate::context::Context;
+use crate::context::{self, Context};
 use crate::error::{Error, Failed, Result};
 use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
@@ -481,7 +481,9 @@ fn not_pingpong(method: &Method) -> Option<String> {
 /// Reads who calls, how long they wait, and their metainfo.
 fn context(method: &'static Method, peer: &Address, header: &Header) -> Context {
     let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    let caller = header.ints.value(key::FROM_SERVICE).map(text).filter(|caller| !caller.is_empty());
+    let said = |key| header.ints.value(key).map(text).filter(|value| !value.is_empty());
+    let caller =
+        context::Caller { service: said(key::FROM_SERVICE), method: said(key::FROM_METHOD), log_id: said(key::LOG_ID) };
     let timeout = header.ints.value(key::RPC_TIMEOUT).map(text).and_then(|millis| millis.parse().ok());
     let timeout = timeout.filter(|millis| *millis > 0).map(Duration::from_millis);
     let mut metainfo = Metainfo::default();
