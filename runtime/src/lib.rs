@@ -300,6 +300,25 @@
 //! | `kerrors.NewBizStatusErrorWithExtra` | [`BizStatusError`] |
 //! | `status.Err` | [`Error::status`], [`Status`] |
 //!
+//! # IDL
+//!
+//! The trait is the schema, and prints it: `EchoServer::SCHEMA.idl()`. [`testing::assert_idl`] keeps a committed `.thrift` file in
+//! step with the trait, for the teams that generate from it, and `UPDATE_IDL=1 cargo test` writes it. With
+//! `#[thrill::service(locked = "idl/echo.thrift")]` what would break them does not compile:
+//!
+//! ```text
+//! error[E0080]: evaluation panicked: this breaks peers that were built with `idl/notes.thrift`:
+//!                 type-changed: field 1 of `Author`, `id`, was `i32` and is `i64`
+//!                   help: keep its type, and add a field with a new id
+//!               if no such peer is left, `UPDATE_IDL=breaking cargo test` writes the file anew
+//!   --> src/lib.rs:35:76
+//!    |
+//! 35 | #[thrill::service(namespace = "notes", rename_all = "PascalCase", locked = "idl/notes.thrift")]
+//!    |                                                                            ^^^^^^^^^^^^^^^^^^
+//! ```
+//!
+//! See [`idl`], and [`idl::Rule`] for what breaks peers.
+//!
 //! # Limits
 //!
 //! Each has a default and an option: a message 16 MiB (Kitex has no limit: raise `max_message_size` where its peers send more),
