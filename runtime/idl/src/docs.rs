@@ -51,42 +51,50 @@ fn line_ends(text: &str, from: u32, to: u32) -> usize {
 fn lines(text: &str, comments: &[Comment]) -> String {
     let content = |comment: &Comment| {
         let line = &text[comment.start as usize..comment.end as usize];
-        let line = if line.starts_with('#') { line.trim_start_matches('#') } else { line.trim_start_matches('/') };
-        line.to_owned()
+        if line.starts_with('#') { line.trim_start_matches('#') } else { line.trim_start_matches('/') }
     };
-    join(comments.iter().map(content).collect())
+    let mut joined = String::new();
+    join(&mut joined, comments.iter().map(content).collect());
+    joined
 }
 
 /// The text of `/* … */` or `/** … */`, without the stars before its lines.
 fn block(comment: &str) -> String {
     let inner = comment.strip_prefix("/*").and_then(|text| text.strip_suffix("*/")).unwrap_or_default();
     let inner = inner.trim_start_matches('*').trim_end_matches('*');
-    let mut all: Vec<String> = inner.replace("\r\n", "\n").split(['\n', '\r']).map(str::to_owned).collect();
+    // Of CR LF the CR is space at the end of a line.
+    let is_lone_cr = |(at, _): &(usize, &str)| !inner[at + 1..].starts_with('\n');
+    let has_lone_cr = inner.match_indices('\r').any(|found| is_lone_cr(&found));
+    let mut all: Vec<&str> =
+        if has_lone_cr { inner.split(['\n', '\r']).collect() } else { inner.split('\n').collect() };
     let rest = &mut all[1..];
-    let has_star = |line: &String| line.trim_start().starts_with('*') || line.trim().is_empty();
+    let has_star = |line: &&str| line.trim_start().starts_with('*') || line.trim().is_empty();
     if rest.iter().all(has_star) {
         for line in rest {
             let trimmed = line.trim_start();
-            *line = trimmed.strip_prefix('*').unwrap_or(trimmed).to_owned();
+            *line = trimmed.strip_prefix('*').unwrap_or(trimmed);
         }
     }
     // The first line stands behind the mark: its indent says nothing about the others.
-    all[0] = all[0].trim().to_owned();
-    if all[0].is_empty() {
-        return join(all);
-    }
-    let first = all.remove(0);
-    let rest = join(all);
-    if rest.is_empty() { first } else { format!("{first}\n{rest}") }
+    let mut joined = all.remove(0).trim().to_owned();
+    join(&mut joined, all);
+    joined
 }
 
-/// Lines without the space that all of them begin with, and without empty lines around them.
-fn join(mut lines: Vec<String>) -> String {
+/// Appends lines without the space that all of them begin with, and without empty lines around them.
+fn join(joined: &mut String, mut lines: Vec<&str>) {
     for line in &mut lines {
-        line.truncate(line.trim_end().len());
+        *line = line.trim_end();
     }
-    let indent = |line: &String| line.len() - line.trim_start_matches([' ', '\t']).len();
+    let indent = |line: &&str| line.len() - line.trim_start_matches([' ', '\t']).len();
     let common = lines.iter().filter(|line| !line.is_empty()).map(indent).min().unwrap_or(0);
-    let stripped: Vec<&str> = lines.iter().map(|line| line.get(common..).unwrap_or_default()).collect();
-    stripped.join("\n").trim_matches('\n').to_owned()
+    let Some(last) = lines.iter().rposition(|line| !line.is_empty()) else { return };
+    // Empty lines stay between what is said, not before it.
+    let first = if joined.is_empty() { lines.iter().position(|line| !line.is_empty()).unwrap_or(0) } else { 0 };
+    for line in &lines[first..=last] {
+        if !joined.is_empty() {
+            joined.push('\n');
+        }
+        joined.push_str(line.get(common..).unwrap_or_default());
+    }
 }

@@ -40,10 +40,15 @@ pub(crate) fn integer(text: &str) -> Result<(i64, Radix), BadNumber> {
         }
         (digits, Radix::Decimal, 10)
     };
-    // The sign goes with the digits: the smallest number has no positive twin.
-    match i64::from_str_radix(&format!("{sign}{digits}"), base) {
-        Ok(value) => Ok((value, radix)),
-        Err(_) => Err(BadNumber {
+    // The sign comes first: the smallest number has no positive twin.
+    let magnitude = u64::from_str_radix(digits, base).ok();
+    let value = magnitude.and_then(|magnitude| match sign {
+        "" => i64::try_from(magnitude).ok(),
+        _ => 0_i64.checked_sub_unsigned(magnitude),
+    });
+    match value {
+        Some(value) => Ok((value, radix)),
+        None => Err(BadNumber {
             message: format!("`{text}` does not fit in 64 bits"),
             help: "an integer lies between -9223372036854775808 and 9223372036854775807".to_owned(),
         }),

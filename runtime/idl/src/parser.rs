@@ -131,7 +131,8 @@ impl<'a> Parser<'a> {
     /// Whether the next token is the first on its line.
     fn begins_line(&self) -> bool {
         let end = self.tokens.get(self.at.wrapping_sub(1)).map_or(0, |token| token.end as usize);
-        self.at == 0 || self.text[end..self.token(0).start as usize].contains(['\n', '\r'])
+        self.at == 0
+            || self.text.as_bytes()[end..self.token(0).start as usize].iter().any(|byte| matches!(byte, b'\n' | b'\r'))
     }
 }
 

@@ -140,17 +140,16 @@ impl<'a> Parser<'a> {
     /// Whether a definition begins here although something else has not ended: its keyword is the first of the line, and
     /// what follows is no field, value or function.
     pub(super) fn is_definition(&self) -> bool {
-        if self.kind() != Kind::Name || !KEYWORDS.contains(&self.text_at(0)) || !self.begins_line() {
-            return false;
-        }
-        match self.text_at(0) {
+        let follows = match self.word() {
             "include" | "cpp_include" => self.token(1).kind == Kind::String,
             "enum" | "struct" | "union" | "exception" => self.is_name_at(1) && self.is_at(2, b'{'),
             "service" => self.is_name_at(1) && (self.is_at(2, b'{') || self.text_at(2) == "extends"),
             "const" => self.is_name_at(1) && (self.is_at(2, b'<') || (self.is_name_at(2) && self.is_at(3, b'='))),
             "typedef" => self.is_name_at(1) && (self.is_at(2, b'<') || self.is_name_at(2)),
-            _ => (self.is_name_at(1) || self.is_at(1, b'*')) && self.is_name_at(2),
-        }
+            "namespace" => (self.is_name_at(1) || self.is_at(1, b'*')) && self.is_name_at(2),
+            _ => return false,
+        };
+        follows && self.begins_line()
     }
 
     /// After a mistake: to what may be the next definition.
@@ -260,15 +259,19 @@ impl<'a> Parser<'a> {
     }
 
     fn structure(&mut self, kind: StructKind, start: Span, docs: String) -> Parsed<ast::Struct> {
-        let what = format!("the {}", kind.keyword());
-        let name = self.declared_name(&format!("the name of {what}"))?;
+        let (what, name_of) = match kind {
+            StructKind::Struct => ("the struct", "the name of the struct"),
+            StructKind::Union => ("the union", "the name of the union"),
+            StructKind::Exception => ("the exception", "the name of the exception"),
+        };
+        let name = self.declared_name(name_of)?;
         // They say something about XML, in C++ only.
         while matches!(self.word(), "xsd_all") {
             self.next();
         }
-        let opened = self.open(&what, &name)?;
+        let opened = self.open(what, &name)?;
         let mut fields = Vec::new();
-        let healthy = self.block(&what, opened, |parser| {
+        let healthy = self.block(what, opened, |parser| {
             fields.push(parser.field("the field")?);
             Ok(())
         });

@@ -84,7 +84,12 @@ impl Parser<'_> {
                 TypeKind::Map(first, Box::new(self.value_type()?))
             }
         };
-        self.close(b'>', &format!("the {word}"), opened);
+        let what = match word {
+            "list" => "the list",
+            "set" => "the set",
+            _ => "the map",
+        };
+        self.close(b'>', what, opened);
         self.cpp_type()?;
         Ok(kind)
     }

@@ -55,7 +55,7 @@ impl Parser<'_> {
         }
         let ty = self.value_type()?;
         let reference = self.eat(b'&');
-        let name = self.declared_name(&format!("the name of {what} after its type"))?;
+        let name = self.declared_name(name_of(what))?;
         let default = if self.eat(b'=') { Some(self.value()?) } else { None };
         self.xsd()?;
         let annotations = self.annotations()?;
@@ -148,5 +148,14 @@ impl Parser<'_> {
                 self.skip_balanced();
             }
         }
+    }
+}
+
+/// How the name of a field is called where it is missing.
+fn name_of(what: &str) -> &'static str {
+    match what {
+        "the argument" => "the name of the argument after its type",
+        "the exception" => "the name of the exception after its type",
+        _ => "the name of the field after its type",
     }
 }
