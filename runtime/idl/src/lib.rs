@@ -97,6 +97,8 @@ pub fn load(path: impl AsRef<Path>, options: &Options) -> Loaded {
 }
 
 /// Reads a text as if it were the file at `path`, which need not exist, and what it includes from the disk.
+///
+/// In the spans of the text, the file is 0 and the offsets are bytes of `text`.
 #[must_use]
 pub fn load_str(path: impl AsRef<Path>, text: &str, options: &Options) -> Loaded {
     let path = path.as_ref();
