@@ -74,7 +74,7 @@ pub fn memory() -> (MemoryListen, MemoryConnect) {
 ///
 /// # Panics
 /// If the file has other text, with the lines that differ, or if there is no IDL for the services; see
-/// [`idl::export`](crate::idl::export).
+/// [`idl::export`].
 #[track_caller]
 pub fn assert_idl(path: impl AsRef<Path>, services: &[&Service]) {
     let path = path.as_ref();
