@@ -33,13 +33,25 @@ fn compare(path: &Path, services: &[&Service], update: Option<&OsStr>) -> Result
         (None, None) => Err(format!("there is no {shown}: `UPDATE_IDL=1 cargo test` writes it")),
         (committed, Some(update)) => {
             let breaks = match committed {
-                // A file that lacks a service, or is no IDL yet, has no peers to break.
-                Some(committed) if update != "breaking" => idl::breaking(&committed, services).unwrap_or_default(),
+                Some(committed) if update != "breaking" => breaks(&committed, services),
                 _ => Vec::new(),
             };
             if breaks.is_empty() { write(path, &exported) } else { Err(listed(path, &breaks)) }
         }
     }
+}
+
+/// What breaks peers, each service by itself: one that the file lacks, or a file that is no IDL yet, has no peers.
+fn breaks(committed: &str, services: &[&Service]) -> Vec<Change> {
+    let mut all = Vec::new();
+    for service in services {
+        for change in idl::breaking(committed, &[*service]).unwrap_or_default() {
+            if !all.contains(&change) {
+                all.push(change);
+            }
+        }
+    }
+    all
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -64,8 +76,8 @@ mod tests {
     use super::*;
     use crate::schema::{Method, Mode, Type};
 
-    const fn service(methods: &'static [Method]) -> Service {
-        Service { name: "S", namespace: "x", docs: "", extends: None, methods }
+    const fn service(name: &'static str, methods: &'static [Method]) -> Service {
+        Service { name, namespace: "x", docs: "", extends: None, methods }
     }
 
     const fn method(name: &'static str, result: Type) -> Method {
@@ -88,7 +100,7 @@ mod tests {
         let path = folder.join("idl/s.thrift");
         const NARROW: &[Method] = &[method("a", Type::I32)];
         const WIDE: &[Method] = &[method("a", Type::I64), method("b", Type::I64)];
-        let (narrow, wide) = (service(NARROW), service(WIDE));
+        let (narrow, wide) = (service("S", NARROW), service("S", WIDE));
         let (one, breaking) = (Some(OsStr::new("1")), Some(OsStr::new("breaking")));
 
         let missing = compare(&path, &[&narrow], None).unwrap_err();
@@ -100,6 +112,8 @@ mod tests {
         assert!(differs.contains("\n-     i32 a(),\n+     i64 a(),\n+     i64 b(),\n"), "{differs}");
         let breaks = compare(&path, &[&wide], one).unwrap_err();
         assert!(breaks.contains("  result-changed: the result of `a` was `i32` and is `i64`\n    help: "), "{breaks}");
+        let added = compare(&path, &[&service("T", WIDE), &wide], one).unwrap_err();
+        assert_eq!(added, breaks, "a service that is new hides nothing");
         assert_eq!(compare(&path, &[&narrow], None), Ok(()), "the file is as it was");
         assert_eq!(compare(&path, &[&wide], breaking), Ok(()));
         assert_eq!(compare(&path, &[&wide], None), Ok(()));
