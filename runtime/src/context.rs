@@ -14,6 +14,7 @@ use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::Address;
 use crate::schema::{Method, Mode};
+use crate::stats::Stats;
 
 /// The context of a call: method, caller, peer, deadline, cancellation, metadata, metainfo and typed extensions.
 ///
@@ -47,6 +48,8 @@ struct Inner {
     added: Mutex<Option<Box<Added>>>,
     /// Where a client's call goes.
     outward: Option<Outward>,
+    /// What is counted, where someone watches.
+    stats: OnceLock<Box<Stats>>,
 }
 
 /// What a message says of who calls.
@@ -135,6 +138,7 @@ impl Context {
                 extensions: Mutex::default(),
                 added: Mutex::default(),
                 outward: None,
+                stats: OnceLock::new(),
             }),
         }
     }
@@ -250,6 +254,17 @@ impl Context {
     #[must_use]
     pub fn peer(&self) -> Option<&Address> {
         self.inner.peer.as_ref()
+    }
+
+    /// Sizes and times of the call; `None` where no [observer](crate::observe) watches it.
+    #[must_use]
+    pub fn stats(&self) -> Option<&Stats> {
+        self.inner.stats.get().map(|stats| &**stats)
+    }
+
+    pub(crate) fn set_stats(&self, stats: Stats) {
+        // Set once, where the call begins.
+        let _ = self.inner.stats.set(Box::new(stats));
     }
 
     /// When the call must be over. Over HTTP/2 it is the caller's `grpc-timeout`.

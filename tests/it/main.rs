@@ -12,6 +12,7 @@ mod interop;
 mod limits;
 mod locked;
 mod middleware;
+mod observe;
 mod pingpong_client;
 mod pingpong_server;
 mod public_api;

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 /// its row where that row is `together`.
 const LAYERS: &[(&[&str], bool)] = &[
     // An error may be one of the codec, and a result wrapper an error.
-    (&["error", "status", "metadata", "metainfo", "schema", "codec"], true),
+    (&["error", "status", "metadata", "metainfo", "schema", "stats", "codec"], true),
     (&["idl"], false),
     (&["net"], false),
     (&["context"], false),
+    (&["observe"], false),
     (&["wire"], false),
     (&["transport"], false),
     (&["middleware"], false),

@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::Connect;
 use crate::net::tcp::TcpConnect;
+use crate::observe::{Observe, Observers, StatsLevel};
 use crate::transport::http2::Config;
 use crate::transport::http2::Keepalive;
 use crate::transport::pingpong::message::Layout;
@@ -67,6 +68,7 @@ struct Options {
     http2: Config,
     messages: Option<Messages>,
     layers: Layers,
+    observers: Observers,
 }
 
 impl Options {
@@ -85,6 +87,7 @@ impl Options {
             http2: Config::default(),
             messages: None,
             layers: Layers::default(),
+            observers: Observers::default(),
         }
     }
 
@@ -145,6 +148,7 @@ impl Options {
             timeout: self.timeout,
             caller: caller.transpose()?,
             layers: self.layers,
+            observers: Arc::new(self.observers),
             messages: self.messages,
         }))
     }
@@ -187,6 +191,18 @@ macro_rules! client_options {
         /// Runs a layer around every call. Layers run in the order they are added, the first outermost.
         pub fn layer(mut self, layer: impl Layer) -> Self {
             self.options.layers.calls.push(Arc::new(layer));
+            self
+        }
+
+        /// Tells an observer of every call, after those that were added before.
+        pub fn observe(mut self, observer: impl Observe) -> Self {
+            self.options.observers.all.push(Arc::new(observer));
+            self
+        }
+
+        /// Sets how much observers hear of. Default [`StatsLevel::Detailed`].
+        pub fn stats_level(mut self, level: StatsLevel) -> Self {
+            self.options.observers.level = level;
             self
         }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::middleware::{self, AnyMessage, Args, BoxFuture, Next, Stream, typed, wrong_kind};
+use crate::observe::{Stats, Watch};
 use crate::schema::Method;
 use crate::status::Code;
 use crate::stream::{BidiStream, ClientStream, Receiver};
@@ -162,13 +163,29 @@ impl<S: Open> IntoFuture for StreamCall<S> {
         Box::pin(async move {
             let Self { shared, method, mut options, request, .. } = self;
             let cx = shared.context(method, &mut options)?;
-            let mut stream = shared.open_layered(&cx, &options).await?;
-            if let Some(mut request) = request {
-                sent(stream.send_request(&mut *request).await)?;
-            }
-            Ok(S::open(Opened(stream)))
+            let Some(watch) = shared.observers.watch(&cx) else {
+                return Ok(S::open(Opened(open(&shared, &cx, &options, request, None).await?)));
+            };
+            let opened = Box::pin(watch.within(open(&shared, &cx, &options, request, Some(&watch)))).await;
+            // From now on the receiving half tells of the end.
+            opened.inspect_err(|err| watch.finish(&Err(err.clone()))).map(|stream| S::open(Opened(stream)))
         })
     }
+}
+
+/// Opens a stream, and sends the one request of a method that takes one.
+async fn open(
+    shared: &Shared,
+    cx: &Context,
+    options: &CallOptions,
+    request: Option<Box<dyn AnyMessage>>,
+    watch: Option<&Watch>,
+) -> Result<Stream> {
+    let mut stream = shared.open_layered(cx, options, watch).await?;
+    if let Some(mut request) = request {
+        sent(stream.send_request(&mut *request).await)?;
+    }
+    Ok(stream)
 }
 
 /// What a client's call of a streaming method gives. Sealed: these are the three kinds of streams.
@@ -242,11 +259,26 @@ impl<T: Success, E: Throws> Call<T, E> {
     async fn run(self) -> Result<Answer<T, E>> {
         let Self { shared, method, mut options, args, .. } = self;
         let cx = shared.context(method, &mut options)?;
-        if shared.layers.is_empty() {
-            return call(&shared, &cx, &options, args).await;
-        }
-        Box::pin(call_layered(&shared, &cx, &options, args)).await
+        let Some(watch) = shared.observers.watch(&cx) else {
+            return call_through(&shared, &cx, &options, args).await;
+        };
+        let answer = Box::pin(watch.within(call_through(&shared, &cx, &options, args))).await;
+        watch.finish(&answer.as_ref().map(drop).map_err(Error::clone));
+        answer
     }
+}
+
+/// Makes a call, through the client's layers where there are any.
+async fn call_through<T: Success, E: Throws>(
+    shared: &Shared,
+    cx: &Context,
+    options: &CallOptions,
+    args: Box<dyn AnyMessage>,
+) -> Result<Answer<T, E>> {
+    if shared.layers.is_empty() {
+        return call(shared, cx, options, args).await;
+    }
+    Box::pin(call_layered(shared, cx, options, args)).await
 }
 
 /// Makes a call through the client's layers. What came beside the reply is in the context, for them and for the caller.
@@ -289,7 +321,9 @@ async fn call<T: Success, E: Throws>(
         let mut body = Buffer::new();
         args.as_encode().encode(messages.protocol, &mut body)?;
         drop(args);
+        count(cx, Stats::count_sent, body.len());
         let mut answer = message::call(shared, messages, cx, options, body).await?;
+        count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
     }
     let (mut attempts, mut refusals) = (0, 0);
@@ -341,7 +375,9 @@ async fn over_a_stream<T: Success, E: Throws>(
     args: &mut dyn AnyMessage,
 ) -> Result<Answer<T, E>, Unanswered> {
     let Halves { mut send, mut recv } = shared.open(cx, options).await?;
-    sent(send.send(args.as_encode()).map(drop))?;
+    let size = send.send(args.as_encode());
+    count(cx, Stats::count_sent, size.as_ref().copied().unwrap_or_default());
+    sent(size.map(drop))?;
     send.close();
     if cx.is_oneway() {
         // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
@@ -349,7 +385,7 @@ async fn over_a_stream<T: Success, E: Throws>(
         let absent = T::absent().map_err(Error::from)?;
         return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Stream(recv) });
     }
-    match recv_reply(&mut *recv).await {
+    match recv_reply(&mut *recv, cx).await {
         Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
         Err(err @ Error::Reset { code: REFUSED_STREAM }) if !is_begun(&mut *recv) => Err(Unanswered::Refused(err)),
         Err(err) => Err(err.into()),
@@ -361,6 +397,13 @@ fn is_begun(recv: &mut dyn RecvHalf) -> bool {
     matches!(recv.poll_header(&mut Task::from_waker(Waker::noop())), Poll::Ready(Ok(_)))
 }
 
+/// Counts a message of a call that someone watches.
+fn count(cx: &Context, count: fn(&Stats, usize), size: usize) {
+    if let Some(stats) = cx.stats() {
+        count(stats, size);
+    }
+}
+
 /// Whether the one request of a call was sent. Where the server has ended the stream already, the receiving half tells how.
 fn sent(sent: Result<()>) -> Result<()> {
     match sent {
@@ -370,10 +413,13 @@ fn sent(sent: Result<()>) -> Result<()> {
 }
 
 /// Receives the result wrapper and the end behind it. What the end says wins over the result, as in Kitex.
-async fn recv_reply<T: Success, E: Throws>(recv: &mut dyn RecvHalf) -> Result<Reply<T, E>> {
+async fn recv_reply<T: Success, E: Throws>(recv: &mut dyn RecvHalf, cx: &Context) -> Result<Reply<T, E>> {
     let reply = poll_fn(|task| {
         recv.poll_recv(task).map(|frame| {
-            let reply = frame?.map(|frame| Reply::<T, E>::decode(&mut frame.reader()));
+            let reply = frame?.map(|frame| {
+                count(cx, Stats::count_received, frame.len());
+                Reply::<T, E>::decode(&mut frame.reader())
+            });
             reply.transpose().map_err(Error::from)
         })
     });

@@ -16,6 +16,7 @@ use crate::context::{Context, Outgoing, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
 use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind};
+use crate::observe::{Observers, Watch};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver};
 use crate::transport::Halves;
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) timeout: Option<Duration>,
     pub(super) caller: Option<HeaderValue>,
     pub(super) layers: Layers,
+    pub(super) observers: Arc<Observers>,
     /// How ping-pong calls travel; `None` over HTTP/2.
     pub(super) messages: Option<Messages>,
 }
@@ -184,9 +186,18 @@ impl Shared {
     }
 
     /// Opens a stream, through the client's layers.
-    pub(super) async fn open_layered(&self, cx: &Context, options: &CallOptions) -> Result<Stream> {
+    pub(super) async fn open_layered(
+        &self,
+        cx: &Context,
+        options: &CallOptions,
+        watch: Option<&Watch>,
+    ) -> Result<Stream> {
+        let watched = |halves: Halves| match watch {
+            Some(watch) => halves.watched_on_client(watch),
+            None => halves,
+        };
         if self.layers.is_empty() {
-            return Ok(Stream::new(self.open(cx, options).await?, cx.clone(), &self.layers));
+            return Ok(Stream::new(watched(self.open(cx, options).await?), cx.clone(), &self.layers));
         }
         let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<Reply>> {
             Box::pin(async move {
@@ -194,7 +205,7 @@ impl Shared {
                     return Err(wrong_kind(&cx, "the opening of a stream", &args));
                 }
                 self.layers.write_meta(&cx)?;
-                let halves = self.open(&cx, options).await?;
+                let halves = watched(self.open(&cx, options).await?);
                 Ok(Reply::Stream(Stream::new(halves, cx, &self.layers)))
             })
         };

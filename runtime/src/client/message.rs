@@ -275,6 +275,11 @@ fn decode<T: Thrift>(message: &Message, range: Range<usize>) -> Result<T> {
 }
 
 impl Answer {
+    /// The size of the result wrapper; 0 where the method is oneway.
+    pub(super) fn len(&self) -> usize {
+        self.message.as_ref().map_or(0, |(_, range)| range.len())
+    }
+
     /// Reads the result wrapper.
     pub(super) fn decode<T: Success, E: Throws>(&mut self) -> Result<Reply<T, E>> {
         let Some((message, range)) = &self.message else { return Ok(Reply(Ok(T::absent()?))) };

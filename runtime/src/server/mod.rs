@@ -23,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::tcp::TcpListen;
 use crate::net::{Address, Listen};
+use crate::observe::{Observe, Observers, StatsLevel};
 use crate::transport::http2::Config;
 use crate::transport::pingpong::server as pingpong;
 use crate::transport::{Dispatch, Stopping};
@@ -59,6 +60,7 @@ use router::{Router, Services};
 pub struct Server {
     services: Services,
     layers: Layers,
+    observers: Observers,
     options: Options,
 }
 
@@ -89,6 +91,7 @@ impl Server {
         Self {
             services: Services::default(),
             layers: Layers::default(),
+            observers: Observers::default(),
             options: Options {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
                 pingpong: pingpong::Config {
@@ -151,6 +154,18 @@ impl Server {
     /// Runs a layer around each message that a stream receives.
     pub fn recv_layer(mut self, layer: impl RecvLayer) -> Self {
         self.layers.recvs.push(Arc::new(layer));
+        self
+    }
+
+    /// Tells an observer of every call, after those that were added before.
+    pub fn observe(mut self, observer: impl Observe) -> Self {
+        self.observers.all.push(Arc::new(observer));
+        self
+    }
+
+    /// Sets how much observers hear of. Default [`StatsLevel::Detailed`].
+    pub fn stats_level(mut self, level: StatsLevel) -> Self {
+        self.observers.level = level;
         self
     }
 
@@ -267,7 +282,7 @@ impl Server {
     /// # Errors
     /// No service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
-        let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services, &self.layers)?);
+        let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services, &self.layers, self.observers)?);
         let (stop, _) = watch::channel(Stopping::No);
         Ok(Bound { listener: Box::new(listener), dispatch, options: self.options, stop: Arc::new(stop) })
     }

@@ -8,9 +8,10 @@ use crate::codec::envelope::ApplicationException;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::middleware::Layers;
+use crate::observe::Observers;
 use crate::schema::{self, Method, Mode};
 use crate::status::Code;
-use crate::transport::{Dispatch, Exchange, Outcome, Route};
+use crate::transport::{Answer, Dispatch, Exchange, Outcome, Route};
 
 /// The services of a server, and what calls them.
 #[derive(Default)]
@@ -31,6 +32,7 @@ pub(crate) struct Router {
     /// The methods, for calls that name no service, or a wrong one.
     nameless: HashMap<&'static str, Nameless>,
     refuse_nameless: bool,
+    observers: Arc<Observers>,
 }
 
 /// A method, found without the name of its service.
@@ -45,7 +47,7 @@ struct Nameless {
 impl Router {
     /// # Errors
     /// No service, two of one name, two fallbacks, or a method of several services that a nameless call could not choose.
-    pub(super) fn new(services: Services, layers: &Layers) -> Result<Self> {
+    pub(super) fn new(services: Services, layers: &Layers, observers: Observers) -> Result<Self> {
         let Services { all, fallbacks, refuse_nameless } = services;
         let schemas: Vec<_> = all.iter().map(|service| service.schema()).collect();
         if schemas.is_empty() {
@@ -72,7 +74,14 @@ impl Router {
             check_conflicts(&schemas, fallback)?;
         }
         let layers = all.iter().map(|service| Arc::new(layers.around(&service.layers().0))).collect();
-        Ok(Self { nameless: nameless(&schemas, fallback), names, services: all, layers, refuse_nameless })
+        Ok(Self {
+            nameless: nameless(&schemas, fallback),
+            names,
+            services: all,
+            layers,
+            refuse_nameless,
+            observers: observers.into(),
+        })
     }
 }
 
@@ -147,6 +156,28 @@ impl Dispatch for Router {
     }
 
     fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome {
+        let Some(watch) = self.observers.watch(&context) else { return self.run(route, context, exchange) };
+        let exchange = match exchange {
+            Exchange::Stream(halves) => Exchange::Stream(halves.watched_on_server(&watch)),
+            Exchange::Message { body, range, protocol } => {
+                watch.received(Ok(range.len()));
+                Exchange::Message { body, range, protocol }
+            }
+        };
+        let outcome = self.run(route, context, exchange);
+        Box::pin(async move {
+            let outcome = watch.within(outcome).await;
+            if let Ok(Answer::Message(message)) = &outcome {
+                watch.sent(&Ok(message.len()));
+            }
+            watch.finish(&outcome.as_ref().map(drop).map_err(|(err, _)| err.clone()));
+            outcome
+        })
+    }
+}
+
+impl Router {
+    fn run(&self, route: Route, context: Context, exchange: Exchange) -> Outcome {
         let layers = Arc::clone(&self.layers[route.service]);
         let call = ServerCall::new(route.method, self.method(route), context, exchange, layers);
         self.services[route.service].call(call).into()

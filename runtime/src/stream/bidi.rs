@@ -71,6 +71,11 @@ impl<In: Message, Out: Message> BidiStream<In, Out> {
         self.receiver.header().await
     }
 
+    /// Ends the stream as the two sides agreed; see [`Receiver::finish`].
+    pub fn finish(self, end: Result<()>) {
+        self.receiver.finish(end);
+    }
+
     /// The server's trailer metadata; see [`Receiver::trailer`].
     #[must_use]
     pub fn trailer(&self) -> Option<&Metadata> {

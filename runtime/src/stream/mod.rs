@@ -3,6 +3,7 @@
 mod bidi;
 mod client;
 mod lent;
+mod observed;
 mod receiver;
 mod sender;
 

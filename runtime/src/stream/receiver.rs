@@ -125,6 +125,14 @@ impl<T: Message> Receiver<T> {
         self.half.trailer()
     }
 
+    /// Ends the stream as the two sides agreed by their messages, not by the protocol: [observers](crate::observe) hear that the
+    /// call finished so. Where the stream runs still, it is cancelled, as by dropping it. Kitex's `FinishStream`.
+    ///
+    /// On a server the call ends when the handler returns.
+    pub fn finish(mut self, end: Result<()>) {
+        self.half.finish(end);
+    }
+
     /// How the stream ended; `None` while it runs. `Ok` is the end that the peer meant.
     #[must_use]
     pub fn end(&self) -> Option<&Result<()>> {

@@ -68,6 +68,11 @@ pub(crate) trait RecvHalf: Send {
 
     /// How the stream ended; `None` while it runs.
     fn end(&self) -> Option<&Result<()>>;
+
+    /// Tells who watches the call that it is over, whatever the stream does. A half that no one watches tells no one.
+    fn finish(&mut self, end: Result<()>) {
+        drop(end);
+    }
 }
 
 /// A message's bytes, within the buffer they came in.
@@ -80,6 +85,10 @@ pub(crate) struct Frame<'a> {
 impl<'a> Frame<'a> {
     pub(crate) fn new(buffer: &'a Bytes, range: Range<usize>) -> Self {
         Self { buffer, range }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.range.len()
     }
 
     pub(crate) fn reader(self) -> binary::Reader<'a> {
