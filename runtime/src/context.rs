@@ -161,10 +161,11 @@ impl Context {
         peer: Address,
         timeout: Option<Duration>,
         caller: Caller,
+        metadata: Metadata,
         metainfo: Metainfo,
     ) -> Self {
         let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
-        let mut cx = Self::new(Some(method), Some(peer), deadline, Metadata::new());
+        let mut cx = Self::new(Some(method), Some(peer), deadline, metadata);
         if let Some(inner) = Arc::get_mut(&mut cx.inner) {
             inner.caller = Some(Box::new(caller));
             inner.metainfo = metainfo.into();
@@ -449,8 +450,34 @@ impl Context {
         self.response().said.as_mut().map(|said| std::mem::take(&mut said.backward)).unwrap_or_default()
     }
 
-    /// Waits until the call is cancelled and tells why: the caller cancelled or went away, the deadline passed, the server
-    /// is shutting down, or the handler returned.
+    /// Waits until the call is cancelled and tells why.
+    ///
+    /// | the cause | is |
+    /// | --- | --- |
+    /// | the caller cancelled | [`Cancelled::ByPeer`], with the reset's code and who called |
+    /// | the deadline passed | [`Error::DeadlineExceeded`] |
+    /// | the connection is lost | [`Cancelled::ConnectionLost`] |
+    /// | the server is shutting down | [`Cancelled::Shutdown`] |
+    /// | the handler returned | [`Cancelled::HandlerReturned`] |
+    ///
+    /// A call made with this context ends with it, and its error repeats the cause ([`Cancelled::Cascade`]). A ping-pong call is
+    /// cancelled by its deadline and by a shutdown alone: its connection is not looked at while the handler runs.
+    ///
+    /// ```
+    /// # use thrill::{Cancelled, Context, Error};
+    /// # async fn handler(cx: Context) {
+    /// match cx.cancelled().await {
+    ///     Error::DeadlineExceeded { after, .. } => println!("too late, after {after:?}"),
+    ///     Error::Cancelled(cause) => match &*cause {
+    ///         Cancelled::ByPeer { caller, .. } => println!("{caller} does not want it any more"),
+    ///         Cancelled::ConnectionLost { reason } => println!("the caller is gone: {reason}"),
+    ///         Cancelled::Shutdown => println!("the server stops"),
+    ///         cause => println!("{cause}"),
+    ///     },
+    ///     other => println!("{other}"),
+    /// }
+    /// # }
+    /// ```
     pub async fn cancelled(&self) -> Error {
         self.inner.cancellation.wait().await
     }

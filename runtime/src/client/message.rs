@@ -16,7 +16,7 @@ use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Result, Stage};
 use crate::status::BizStatusError;
-use crate::transport::pingpong::message::{Layout, Message, kind_text, put};
+use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put};
 use crate::transport::pingpong::{client, mux};
 use crate::wire::ttheader::{self, Header, key};
 
@@ -209,7 +209,10 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, seq_id: i32) -> Res
         header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
     }
     header.strings.push(ttheader::SERVICE, cx.service())?;
-    let (_, metainfo) = cx.travels();
+    let (metadata, metainfo) = cx.travels();
+    for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
+        header.strings.push(name.as_str(), value.as_bytes())?;
+    }
     for (prefix, pairs) in [("RPC_TRANSIT_", &metainfo.transient), ("RPC_PERSIST_", &metainfo.persistent)] {
         for (key, value) in pairs.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
             if key == ACL_TOKEN && prefix == "RPC_TRANSIT_" {
@@ -296,13 +299,9 @@ impl Answer {
 
     /// What the server sent back beside the reply: Kitex's keys are bare, Volo's have a prefix.
     pub(super) fn backward(&self) -> BTreeMap<String, String> {
-        const RESERVED: [&str; 6] =
-            ["biz-status", "biz-message", "biz-extra", ttheader::CONNECTION_RESET, "rip", "crc32c"];
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let strings = self.message.iter().flat_map(|(message, _)| message.header.strings.iter());
-        let pairs = strings
-            .map(|(name, value)| (text(name), text(value)))
-            .filter(|(name, _)| !RESERVED.contains(&name.as_str()));
+        let pairs = strings.map(|(name, value)| (text(name), text(value))).filter(|(name, _)| is_metadata(name));
         pairs
             .map(|(name, value)| (name.strip_prefix("RPC_BACKWARD_").map_or(name.clone(), str::to_owned), value))
             .collect()

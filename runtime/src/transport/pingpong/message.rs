@@ -155,6 +155,13 @@ pub(crate) fn put(
     Ok(buffer)
 }
 
+/// Whether a string of a TTHeader may be metadata: no name that the protocol uses itself.
+pub(crate) fn is_metadata(name: &str) -> bool {
+    const RESERVED: [&str; 7] =
+        [ttheader::SERVICE, ttheader::CONNECTION_RESET, "rip", "crc32c", "biz-status", "biz-message", "biz-extra"];
+    !RESERVED.contains(&name)
+}
+
 /// The kind as TTHeader writes it, in its value [`ttheader::key::MSG_TYPE`].
 pub(crate) fn kind_text(kind: MessageKind) -> &'static str {
     match kind {

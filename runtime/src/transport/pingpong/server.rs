@@ -14,12 +14,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::message::{Layout, Message, Reader, kind_text, put};
+use super::message::{Layout, Message, Reader, is_metadata, kind_text, put};
 use super::{Queued, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::{self, Context};
-use crate::error::{Error, Failed, Result};
+use crate::error::{Cancelled, Error, Failed, Result, Stage};
+use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
@@ -338,6 +339,15 @@ impl Drop for Handling {
     }
 }
 
+/// Dropped, a forced shutdown has taken the connection from under a handler.
+struct Abandoned<'a>(&'a Context);
+
+impl Drop for Abandoned<'_> {
+    fn drop(&mut self) {
+        self.0.cancel(Error::Cancelled(Arc::new(Cancelled::Shutdown)));
+    }
+}
+
 impl Caller {
     /// Runs a call. An error closes the connection without a word.
     async fn answer(&self, Call { message, args, request }: Call) -> Result<Replied> {
@@ -352,7 +362,8 @@ impl Caller {
         }
         let context = context(method, &self.peer, &message.header);
         let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
-        let outcome = Handling(Some(self.host.dispatch.call(route, context.clone(), exchange))).await;
+        let outcome = Handling(Some(self.host.dispatch.call(route, context.clone(), exchange)));
+        let outcome = in_time(outcome, &context).await;
         // The method says whether there is an answer, not the message.
         if method.oneway {
             return Ok(Replied { reply: None, keep: true });
@@ -367,6 +378,10 @@ impl Caller {
         let mut header = self.reply_header()?;
         match outcome {
             Ok(Answer::Message(body)) => {
+                let metadata = context.take_header();
+                for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
+                    header.strings.push(name.as_str(), value.as_bytes())?;
+                }
                 for (key, value) in context.take_backward() {
                     header.strings.push(&key, &value)?;
                 }
@@ -398,6 +413,23 @@ impl Caller {
         }
         Ok(header)
     }
+}
+
+/// Runs a handler, and tells it by its context when no one waits for it any more.
+async fn in_time(mut handling: Handling, context: &Context) -> <Outcome as Future>::Output {
+    let abandoned = Abandoned(context);
+    let outcome = match context.deadline().zip(context.timeout()) {
+        None => handling.await,
+        Some((at, after)) => match timeout_at(at.into(), &mut handling).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                context.cancel(Error::DeadlineExceeded { during: Stage::Exchange, after });
+                handling.await
+            }
+        },
+    };
+    std::mem::forget(abandoned);
+    outcome
 }
 
 fn keep(reply: Buffer) -> Replied {
@@ -486,7 +518,7 @@ fn context(method: &'static Method, peer: &Address, header: &Header) -> Context 
         context::Caller { service: said(key::FROM_SERVICE), method: said(key::FROM_METHOD), log_id: said(key::LOG_ID) };
     let timeout = header.ints.value(key::RPC_TIMEOUT).map(text).and_then(|millis| millis.parse().ok());
     let timeout = timeout.filter(|millis| *millis > 0).map(Duration::from_millis);
-    let mut metainfo = Metainfo::default();
+    let (mut metainfo, mut metadata) = (Metainfo::default(), Metadata::new());
     for (name, value) in header.strings.iter().filter(|(_, value)| !value.is_empty()) {
         let name = String::from_utf8_lossy(name);
         let (pairs, key) = if let Some(key) = name.strip_prefix("RPC_TRANSIT_") {
@@ -494,6 +526,10 @@ fn context(method: &'static Method, peer: &Address, header: &Header) -> Context 
         } else if let Some(key) = name.strip_prefix("RPC_PERSIST_") {
             (&mut metainfo.persistent, key)
         } else {
+            if is_metadata(&name) {
+                // A name that metadata cannot have is no one's here.
+                let _ = metadata.append(&name, text(value));
+            }
             continue;
         };
         if !key.is_empty() {
@@ -503,7 +539,7 @@ fn context(method: &'static Method, peer: &Address, header: &Header) -> Context 
     if let Some(token) = &header.acl_token {
         metainfo.transient.insert("gdpr-token".to_owned(), text(token));
     }
-    Context::of_message(method, peer.clone(), timeout, caller, metainfo)
+    Context::of_message(method, peer.clone(), timeout, caller, metadata, metainfo)
 }
 
 fn lost(peer: &Address, err: &io::Error) -> Error {
