@@ -33,6 +33,18 @@ pub enum Error {
         /// The address that it was going on with; `None` where none was chosen yet.
         peer: Option<Arc<str>>,
     },
+    /// One `recv` or `send` took longer than the client allows; see [`StreamTimeout`]. Code 17, Kitex's, which never travels.
+    StreamTimeout {
+        /// [`Stage::Recv`] or [`Stage::Send`].
+        during: Stage,
+        /// What was allowed.
+        timeout: StreamTimeout,
+    },
+    /// What was given to [`call_with_timeout`](crate::call_with_timeout) took longer than it was given.
+    CallTimeout {
+        /// How long it was given.
+        after: Duration,
+    },
     /// The call was cancelled.
     Cancelled(Arc<Cancelled>),
     /// The peer reset the stream, with this HTTP/2 error code.
@@ -81,6 +93,36 @@ pub enum Stage {
     Write,
     /// Waiting for the reply of a ping-pong call.
     Read,
+    /// Receiving one message.
+    Recv,
+    /// Sending one message.
+    Send,
+}
+
+/// How long one `recv` or `send` of a client's stream may take: Kitex's `TimeoutConfig`. Zero is without limit.
+///
+/// A timeout cancels the stream, so that the peer does not work for no one. A [`Duration`] alone says just that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamTimeout {
+    /// How long.
+    pub timeout: Duration,
+    /// Whether the stream goes on after a timeout: the next `recv` or `send` may still succeed. Dropping the stream still
+    /// cancels it; keep it, in a task for instance, to let the peer come to its end.
+    pub disable_cancel_remote: bool,
+}
+
+impl From<Duration> for StreamTimeout {
+    fn from(timeout: Duration) -> Self {
+        Self { timeout, disable_cancel_remote: false }
+    }
+}
+
+/// As Kitex prints it.
+impl fmt::Display for StreamTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { timeout, disable_cancel_remote } = self;
+        write!(f, "{{Timeout:{timeout:?} DisableCancelRemote:{disable_cancel_remote}}}")
+    }
 }
 
 /// Who caused an [`Error`].
@@ -295,7 +337,8 @@ impl Error {
             Self::Status(status) => status.code(),
             Self::Biz(biz) => biz.status().map_or(Code::INTERNAL, Status::code),
             Self::Application(exception) => Code(exception.kind),
-            Self::DeadlineExceeded { .. } => Code::DEADLINE_EXCEEDED,
+            Self::DeadlineExceeded { .. } | Self::CallTimeout { .. } => Code::DEADLINE_EXCEEDED,
+            Self::StreamTimeout { .. } => Code::RECV_DEADLINE_EXCEEDED,
             Self::Cancelled(cancelled) => cancelled.code(),
             Self::Reset { code } => reset_code(*code),
             Self::Connect(_) | Self::ConnectionLost(_) => Code::UNAVAILABLE,
@@ -335,6 +378,11 @@ impl Error {
             Self::Application(exception) => exception.to_string(),
             Self::Handler(err) => err.to_string(),
             Self::DeadlineExceeded { .. } => "context deadline exceeded".to_owned(),
+            Self::StreamTimeout { during, timeout } => format!("stream {during} timeout, timeout config={timeout}"),
+            // Kitex's words.
+            Self::CallTimeout { after } => {
+                format!("rpc timeout: CallWithTimeout: timeout in business code, timeout_config={after:?}")
+            }
             Self::Cancelled(cancelled) => cancelled.to_string(),
             Self::Reset { code: GRACEFUL_SHUTDOWN } => "graceful shutdown".to_owned(),
             Self::Reset { code } => {
@@ -373,7 +421,7 @@ impl fmt::Display for Error {
                     "rpc error: code = {code} desc = context deadline exceeded (after {after:?}, during {during}{peer})"
                 )
             }
-            Self::Cancelled(_) | Self::Reset { .. } | Self::ConnectionLost(_) => {
+            Self::StreamTimeout { .. } | Self::Cancelled(_) | Self::Reset { .. } | Self::ConnectionLost(_) => {
                 write!(f, "rpc error: code = {} desc = {}", self.code(), self.message())
             }
             _ => f.write_str(&self.message()),
@@ -403,6 +451,8 @@ impl fmt::Display for Stage {
             Self::Exchange => "the exchange of messages",
             Self::Write => "writing the request",
             Self::Read => "the wait for the reply",
+            Self::Recv => "Recv",
+            Self::Send => "Send",
         })
     }
 }

@@ -358,16 +358,17 @@ pub use thrill_macros::{Thrift, service};
 pub use uuid::Uuid;
 
 pub use client::{
-    Call, ClientBuilder, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport, WithMetadata,
+    Call, ClientBuilder, ClientSuite, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport,
+    WithMetadata,
 };
 pub use codec::{ApplicationException, DecodeError, EncodeError, Message, OrderedF64, Thrift, UnknownField, Value};
 pub use context::Context;
-pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage};
+pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage, StreamTimeout};
 pub use metadata::Metadata;
 pub use metainfo::Metainfo;
-pub use server::{Bound, Handle, Keepalive, Layered, Running, Server, Service, ServiceExt};
+pub use server::{Bound, Handle, Keepalive, Layered, Running, Server, ServerSuite, Service, ServiceExt};
 pub use status::{BizStatusError, Code, Status};
-pub use stream::{BidiStream, ClientStream, Receiver, Sender};
+pub use stream::{BidiStream, ClientStream, Receiver, Sender, call_with_timeout};
 
 /// The bytes of a value in the Thrift Binary protocol: what travels as the payload of a stream's message.
 ///

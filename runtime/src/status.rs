@@ -45,6 +45,8 @@ impl Code {
     pub const DATA_LOSS: Self = Self(15);
     /// The caller did not prove who it is.
     pub const UNAUTHENTICATED: Self = Self(16);
+    /// One `recv` or `send` took longer than the client allows. Kitex's own; it never travels.
+    pub const RECV_DEADLINE_EXCEEDED: Self = Self(17);
     /// Kitex's answer to a service name that the server does not have.
     pub const UNKNOWN_SERVICE: Self = Self(20);
 }

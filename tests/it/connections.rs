@@ -22,7 +22,7 @@ use crate::public_api::{EdgeServer, EdgeStreamClient, Note, Script, Served, Talk
 
 /// A wire that can be cut, or go silent.
 pub(crate) struct Proxy {
-    addr: String,
+    pub(crate) addr: String,
     pass: watch::Sender<Pass>,
     accepted: Arc<AtomicUsize>,
 }
@@ -68,7 +68,7 @@ impl Proxy {
     }
 
     /// Closes the connections there are; new ones pass.
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.pass.send_replace(Pass::Cut);
     }
 

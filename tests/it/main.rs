@@ -20,6 +20,7 @@ mod routing;
 mod service_macro;
 mod streams;
 mod tidy;
+mod timeouts;
 mod ttheader;
 mod ui;
 mod wire_client;

@@ -14,7 +14,7 @@ use super::channel::{Channel, Messages, Shared, StreamChannel};
 use super::pool::{LongConnection, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::context::lock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StreamTimeout};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::Connect;
 use crate::net::tcp::TcpConnect;
@@ -69,6 +69,8 @@ struct Options {
     messages: Option<Messages>,
     layers: Layers,
     observers: Observers,
+    recv_timeout: StreamTimeout,
+    send_timeout: StreamTimeout,
 }
 
 impl Options {
@@ -88,6 +90,8 @@ impl Options {
             messages: None,
             layers: Layers::default(),
             observers: Observers::default(),
+            recv_timeout: StreamTimeout::default(),
+            send_timeout: StreamTimeout::default(),
         }
     }
 
@@ -117,6 +121,13 @@ impl Options {
                 "`connection_pool_size` is 0: a client needs at least one connection per address",
             ));
         }
+        if self.connect_timeout.is_zero() {
+            return Err(Error::misuse("`connect_timeout` is 0: no connection could be made"));
+        }
+        if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Error::misuse("the timeout of calls is 0: no call could be made; leave it out for none"));
+        }
+        self.http2.check()?;
         let authority = Authority::try_from(service.as_str())
             .map_err(|err| Error::misuse(format!("service name {service:?} cannot travel as an authority: {err}")))?;
         let caller = self.caller.map(|name| {
@@ -149,6 +160,8 @@ impl Options {
             caller: caller.transpose()?,
             layers: self.layers,
             observers: Arc::new(self.observers),
+            recv_timeout: self.recv_timeout,
+            send_timeout: self.send_timeout,
             messages: self.messages,
         }))
     }
@@ -250,6 +263,41 @@ macro_rules! client_options {
     };
 }
 
+/// A bundle of options for clients, as one value: Kitex's `Suite`.
+///
+/// ```
+/// use std::time::Duration;
+/// use thrill::{ClientBuilder, ClientSuite, StreamClientBuilder};
+///
+/// struct Company;
+///
+/// impl ClientSuite for Company {
+///     fn client<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
+///         client.caller("shop-front").rpc_timeout(Duration::from_secs(1))
+///     }
+///
+///     fn stream_client<C>(&self, client: StreamClientBuilder<C>) -> StreamClientBuilder<C> {
+///         client.caller("shop-front").recv_timeout(Duration::from_secs(5))
+///     }
+/// }
+/// # #[thrill::service] pub trait Echo { async fn echo(&self, text: String) -> thrill::Result<String>; }
+/// let client = EchoClient::builder("echo").suite(&Company).host_ports(["127.0.0.1:8888"]).build()?;
+/// # Ok::<_, thrill::Error>(())
+/// ```
+///
+/// What comes after a suite wins over it.
+pub trait ClientSuite {
+    /// Sets the options of a client for ping-pong calls.
+    fn client<C>(&self, client: ClientBuilder<C>) -> ClientBuilder<C> {
+        client
+    }
+
+    /// Sets the options of a client for streams.
+    fn stream_client<C>(&self, client: StreamClientBuilder<C>) -> StreamClientBuilder<C> {
+        client
+    }
+}
+
 /// Makes a client for streams. Whatever is not here, streams cannot do.
 #[must_use = "a builder does nothing until `build`"]
 pub struct StreamClientBuilder<C> {
@@ -257,7 +305,7 @@ pub struct StreamClientBuilder<C> {
     client: PhantomData<fn() -> C>,
 }
 
-impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
+impl<C> StreamClientBuilder<C> {
     client_options!();
 
     #[doc(hidden)]
@@ -283,11 +331,33 @@ impl<C: FromChannel<Channel = StreamChannel>> StreamClientBuilder<C> {
         self
     }
 
+    /// Sets how long one `recv` of a stream may wait, unless its call says otherwise; see [`StreamTimeout`]. Default: without
+    /// limit.
+    pub fn recv_timeout(mut self, timeout: impl Into<StreamTimeout>) -> Self {
+        self.options.recv_timeout = timeout.into();
+        self
+    }
+
+    /// Sets how long one `send` of a stream may wait for room, unless its call says otherwise; see [`StreamTimeout`]. Default:
+    /// without limit.
+    pub fn send_timeout(mut self, timeout: impl Into<StreamTimeout>) -> Self {
+        self.options.send_timeout = timeout.into();
+        self
+    }
+
+    /// Applies a bundle of options.
+    pub fn suite(self, suite: &impl ClientSuite) -> Self {
+        suite.stream_client(self)
+    }
+
     /// Makes the client. Connects to nothing yet.
     ///
     /// # Errors
     /// An option that cannot be; the text names it.
-    pub fn build(self) -> Result<C> {
+    pub fn build(self) -> Result<C>
+    where
+        C: FromChannel<Channel = StreamChannel>,
+    {
         Ok(C::from_channel(StreamChannel(self.options.build()?), C::schema().methods))
     }
 }
@@ -299,7 +369,7 @@ pub struct ClientBuilder<C> {
     client: PhantomData<fn() -> C>,
 }
 
-impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
+impl<C> ClientBuilder<C> {
     client_options!();
 
     #[doc(hidden)]
@@ -371,11 +441,19 @@ impl<C: FromChannel<Channel = Channel>> ClientBuilder<C> {
         self
     }
 
+    /// Applies a bundle of options.
+    pub fn suite(self, suite: &impl ClientSuite) -> Self {
+        suite.client(self)
+    }
+
     /// Makes the client. Connects to nothing yet.
     ///
     /// # Errors
     /// An option that cannot be; the text names it.
-    pub fn build(self) -> Result<C> {
+    pub fn build(self) -> Result<C>
+    where
+        C: FromChannel<Channel = Channel>,
+    {
         Ok(C::from_channel(Channel(self.options.build()?), C::schema().methods))
     }
 }

@@ -13,7 +13,7 @@ use super::channel::{ATTEMPTS, Shared};
 use super::message;
 use crate::codec::{Buffer, Message, Reply, Success, Throws};
 use crate::context::{Context, now};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, StreamTimeout};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::middleware::{self, AnyMessage, Args, BoxFuture, Next, Stream, typed, wrong_kind};
@@ -37,6 +37,8 @@ pub(super) struct CallOptions {
     pub(super) metainfo: Metainfo,
     pub(super) context: Option<Context>,
     pub(super) extensions: http::Extensions,
+    pub(super) recv_timeout: Option<StreamTimeout>,
+    pub(super) send_timeout: Option<StreamTimeout>,
     /// What was wrong with an option: the call fails with it.
     pub(super) mistake: Option<Error>,
 }
@@ -147,6 +149,18 @@ impl<S: Open> StreamCall<S> {
     }
 
     call_options!();
+
+    /// Sets how long one `recv` of this stream may wait; see [`StreamTimeout`]. Zero: without limit, whatever the client says.
+    pub fn recv_timeout(mut self, timeout: impl Into<StreamTimeout>) -> Self {
+        self.options.recv_timeout = Some(timeout.into());
+        self
+    }
+
+    /// Sets how long one `send` of this stream may wait; see [`StreamTimeout`]. Zero: without limit, whatever the client says.
+    pub fn send_timeout(mut self, timeout: impl Into<StreamTimeout>) -> Self {
+        self.options.send_timeout = Some(timeout.into());
+        self
+    }
 }
 
 impl<S> fmt::Debug for StreamCall<S> {

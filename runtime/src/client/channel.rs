@@ -13,12 +13,12 @@ use super::pool::{Patience, Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
 use crate::context::{Context, Outgoing, now};
-use crate::error::{Error, Result, Stage};
+use crate::error::{Error, Result, Stage, StreamTimeout};
 use crate::metadata::Metadata;
 use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind};
 use crate::observe::{Observers, Watch};
 use crate::schema::Method;
-use crate::stream::{BidiStream, ClientStream, Receiver};
+use crate::stream::{BidiStream, ClientStream, Receiver, timed};
 use crate::transport::Halves;
 use crate::transport::http2::client::{Open as OpenStream, Refused};
 use crate::transport::pingpong::message::Layout;
@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) connect_timeout: Duration,
     /// What calls are given unless they say otherwise.
     pub(super) timeout: Option<Duration>,
+    pub(super) recv_timeout: StreamTimeout,
+    pub(super) send_timeout: StreamTimeout,
     pub(super) caller: Option<HeaderValue>,
     pub(super) layers: Layers,
     pub(super) observers: Arc<Observers>,
@@ -197,7 +199,7 @@ impl Shared {
             None => halves,
         };
         if self.layers.is_empty() {
-            return Ok(Stream::new(watched(self.open(cx, options).await?), cx.clone(), &self.layers));
+            return Ok(Stream::new(watched(self.open_timed(cx, options).await?), cx.clone(), &self.layers));
         }
         let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<Reply>> {
             Box::pin(async move {
@@ -205,7 +207,7 @@ impl Shared {
                     return Err(wrong_kind(&cx, "the opening of a stream", &args));
                 }
                 self.layers.write_meta(&cx)?;
-                let halves = watched(self.open(&cx, options).await?);
+                let halves = watched(self.open_timed(&cx, options).await?);
                 Ok(Reply::Stream(Stream::new(halves, cx, &self.layers)))
             })
         };
@@ -213,6 +215,13 @@ impl Shared {
             Reply::Stream(stream) => Ok(stream),
             other => Err(wrong_kind(cx, "a stream", &other)),
         }
+    }
+
+    /// Opens a stream whose messages may take so long each.
+    async fn open_timed(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
+        let halves = self.open(cx, options).await?;
+        let (recv, send) = (options.recv_timeout, options.send_timeout);
+        Ok(timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout)))
     }
 
     /// Opens a stream, within the call's deadline.

@@ -6,7 +6,7 @@ mod channel;
 mod message;
 mod pool;
 
-pub use builder::{ClientBuilder, Payload, StreamClientBuilder, Transport};
+pub use builder::{ClientBuilder, ClientSuite, Payload, StreamClientBuilder, Transport};
 pub use call::{Call, Open, StreamCall, WithMetadata};
 pub use channel::{Channel, StreamChannel};
 pub use pool::LongConnection;

@@ -72,6 +72,12 @@ struct Options {
     exit_wait_time: Duration,
 }
 
+/// A bundle of options for servers, as one value: Kitex's `Suite`. What comes after it wins over it.
+pub trait ServerSuite {
+    /// Sets the options.
+    fn server(&self, server: Server) -> Server;
+}
+
 impl Default for Server {
     fn default() -> Self {
         Self::new()
@@ -136,6 +142,11 @@ impl Server {
     pub fn refuse_traffic_without_service_name(mut self) -> Self {
         self.services.refuse_nameless = true;
         self
+    }
+
+    /// Applies a bundle of options.
+    pub fn suite(self, suite: &impl ServerSuite) -> Self {
+        suite.server(self)
     }
 
     /// Runs a layer around every handler. Layers run in the order they are added, the first outermost; those of a service
@@ -280,8 +291,12 @@ impl Server {
     /// Serves a listener of another kind.
     ///
     /// # Errors
-    /// No service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
+    /// An option that cannot be, by its name; no service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
+        self.options.http2.check()?;
+        if self.options.detection_timeout.is_zero() {
+            return Err(Error::misuse("`detection_timeout` is 0: no connection could show what it speaks"));
+        }
         let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services, &self.layers, self.observers)?);
         let (stop, _) = watch::channel(Stopping::No);
         Ok(Bound { listener: Box::new(listener), dispatch, options: self.options, stop: Arc::new(stop) })

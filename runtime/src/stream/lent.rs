@@ -29,6 +29,8 @@ impl SendHalf for Lent {
     }
 
     fn close(&mut self) {}
+
+    fn cancel(&mut self, _: Error) {}
 }
 
 impl RecvHalf for Lent {
@@ -47,4 +49,6 @@ impl RecvHalf for Lent {
     fn end(&self) -> Option<&Result<()>> {
         None
     }
+
+    fn cancel(&mut self, _: Error) {}
 }

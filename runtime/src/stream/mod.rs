@@ -6,15 +6,19 @@ mod lent;
 mod observed;
 mod receiver;
 mod sender;
+mod timed;
 
 pub use bidi::BidiStream;
 pub use client::ClientStream;
 pub use receiver::Receiver;
 pub use sender::Sender;
+pub(crate) use timed::timed;
 
 use std::task::{Context as Task, Poll};
+use std::time::Duration;
 
 use crate::codec::Message;
+use crate::error::{Error, Result};
 use crate::middleware::Stream;
 use crate::transport::Halves;
 
@@ -24,6 +28,32 @@ impl Stream {
         let Self { halves: Halves { send, recv }, cx, sends, recvs } = self;
         (Sender::new(send, cx.clone(), sends), Receiver::new(recv, cx, recvs))
     }
+}
+
+/// Gives a call so long, and drops it then. Zero is without limit. Kitex's `streaming.CallWithTimeout`, for any future.
+///
+/// A dropped `recv` or `send` leaves its stream as it was: the next one goes on. To end the stream, drop it. Where each message
+/// of a stream has the same time, `recv_timeout` and `send_timeout` of the client's builder or call are simpler.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use thrill::{BidiStream, Error, Result, call_with_timeout};
+/// # #[derive(thrill::Thrift, Debug)] struct Note { #[thrift(id = 1)] text: String }
+/// async fn first(stream: &mut BidiStream<Note, Note>) -> Result<Option<Note>> {
+///     match call_with_timeout(Duration::from_secs(1), stream.recv()).await {
+///         Err(Error::CallTimeout { .. }) => Ok(None),
+///         received => received,
+///     }
+/// }
+/// ```
+///
+/// # Errors
+/// The call's own, or [`Error::CallTimeout`].
+pub async fn call_with_timeout<T>(after: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+    if after.is_zero() {
+        return call.await;
+    }
+    tokio::time::timeout(after, call).await.unwrap_or(Err(Error::CallTimeout { after }))
 }
 
 /// Lets a stream that never waits give way to others: takes from tokio's cooperative budget, once in a while.

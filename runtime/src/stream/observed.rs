@@ -56,6 +56,10 @@ impl SendHalf for Sending {
     fn close(&mut self) {
         self.half.close();
     }
+
+    fn cancel(&mut self, cause: Error) {
+        self.half.cancel(cause);
+    }
 }
 
 struct Receiving {
@@ -118,6 +122,10 @@ impl RecvHalf for Receiving {
 
     fn finish(&mut self, end: Result<()>) {
         self.watch.finish(&end);
+    }
+
+    fn cancel(&mut self, cause: Error) {
+        self.half.cancel(cause);
     }
 }
 

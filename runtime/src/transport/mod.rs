@@ -47,6 +47,9 @@ pub(crate) trait SendHalf: Send {
 
     /// Says that no message follows. What was sent before still arrives. Doing it twice is doing it once.
     fn close(&mut self);
+
+    /// Ends the stream at once, both directions: the peer is told, and everything that follows fails with the cause.
+    fn cancel(&mut self, cause: Error);
 }
 
 /// The half of a stream that receives.
@@ -73,6 +76,8 @@ pub(crate) trait RecvHalf: Send {
     fn finish(&mut self, end: Result<()>) {
         drop(end);
     }
+    /// As [`SendHalf::cancel`].
+    fn cancel(&mut self, cause: Error);
 }
 
 /// A message's bytes, within the buffer they came in.

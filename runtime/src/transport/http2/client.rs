@@ -219,6 +219,10 @@ impl SendHalf for ClientSend {
     fn close(&mut self) {
         self.outbox.close();
     }
+
+    fn cancel(&mut self, cause: Error) {
+        self.outbox.reset(Reason::CANCEL, cause);
+    }
 }
 
 impl Drop for ClientSend {
@@ -352,6 +356,10 @@ impl RecvHalf for ClientRecv {
             Phase::Ended(end) => Some(end),
             _ => None,
         }
+    }
+
+    fn cancel(&mut self, cause: Error) {
+        self.outbox.reset(Reason::CANCEL, cause);
     }
 }
 

@@ -20,7 +20,7 @@ use http::header::{HeaderName, HeaderValue};
 
 pub use keepalive::Keepalive;
 
-use crate::error::{ConnectionLost, Error};
+use crate::error::{ConnectionLost, Error, Result};
 
 /// What both sides of an HTTP/2 connection can set.
 #[derive(Clone, Debug)]
@@ -59,6 +59,37 @@ impl Default for Config {
 }
 
 impl Config {
+    /// # Errors
+    /// A value that cannot be, by the name of its option.
+    pub(crate) fn check(&self) -> Result<()> {
+        // RFC 9113, 6.9.1
+        const MAX_WINDOW: u32 = (1 << 31) - 1;
+        for (option, window) in
+            [("initial_window_size", self.stream_window), ("initial_connection_window_size", self.connection_window)]
+        {
+            if window == 0 || window > MAX_WINDOW {
+                return Err(Error::misuse(format!("`{option}` is {window}: it must be 1 to {MAX_WINDOW} bytes")));
+            }
+        }
+        for (option, is_zero) in [
+            ("max_header_list_size", self.max_header_list_size == 0),
+            ("max_message_size", self.max_message_size == 0),
+            ("max_concurrent_streams", self.max_concurrent_streams == 0),
+            ("send_buffer_size", self.send_buffer == 0),
+            ("partial_timeout", self.partial_timeout.is_zero()),
+        ] {
+            if is_zero {
+                return Err(Error::misuse(format!("`{option}` is 0: nothing could pass")));
+            }
+        }
+        match &self.keepalive {
+            Some(keepalive) if keepalive.time.is_zero() || keepalive.timeout.is_zero() => {
+                Err(Error::misuse("`keepalive` has a time of 0: use `None` for no probes"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The frame that is accepted. Larger than HTTP/2's 16 KiB, so that a long message comes in few pieces; Kitex never sends
     /// more than 16 KiB, whatever it is allowed.
     ///

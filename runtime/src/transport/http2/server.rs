@@ -301,6 +301,10 @@ impl SendHalf for ServerSend {
     fn close(&mut self) {
         self.is_closed = true;
     }
+
+    fn cancel(&mut self, cause: Error) {
+        self.outbox.reset(Reason::CANCEL, cause);
+    }
 }
 
 struct ServerRecv {
@@ -377,5 +381,9 @@ impl RecvHalf for ServerRecv {
 
     fn end(&self) -> Option<&Result<()>> {
         self.end.as_ref()
+    }
+
+    fn cancel(&mut self, cause: Error) {
+        self.outbox.reset(Reason::CANCEL, cause);
     }
 }
