@@ -313,6 +313,11 @@ impl Context {
         lock(&self.inner.added).get_or_insert_default().metadata.append(name, value)
     }
 
+    /// As [`Context::append_metadata`], for all of some metadata, binary values too.
+    pub fn append_metadata_all(&self, metadata: &Metadata) {
+        lock(&self.inner.added).get_or_insert_default().metadata.merge(metadata);
+    }
+
     /// Adds a transient metainfo value: to a client's call, before it is made; on a server, to every call that is made with this
     /// context from now on. It wins over one of the same key.
     pub fn set_transient(&self, key: impl Into<String>, value: impl Into<String>) {

@@ -274,6 +274,8 @@
 //!
 //! # Kitex's names
 //!
+//! Those that are met first; [`guide::options`] has every option of Kitex, and where it is here.
+//!
 //! | Kitex | here |
 //! | --- | --- |
 //! | `NewStreamClient`, `streamclient.WithHostPorts` | `…StreamClient::builder(name)`, `.host_ports(…)` |
@@ -329,6 +331,7 @@
 pub mod codec;
 mod context;
 mod error;
+pub mod guide;
 pub mod idl;
 mod metadata;
 mod metainfo;

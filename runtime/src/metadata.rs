@@ -95,9 +95,11 @@ impl Metadata {
         &self.map
     }
 
-    /// Adds everything of `other`.
+    /// Adds everything of `other` that can be set: what a peer sent may be passed on, without the protocol's own names in it.
     pub fn merge(&mut self, other: &Self) {
-        for (name, value) in &other.map {
+        for (name, value) in
+            other.map.iter().filter(|(name, _)| !is_reserved(name.as_str()) && !is_hidden(name.as_str()))
+        {
             self.map.append(name, value.clone());
         }
     }
@@ -206,6 +208,17 @@ mod tests {
         assert_eq!(metadata.get_bin("x-bin").collect::<Vec<_>>(), [Bytes::from_static(&[0, 255, 7])]);
         assert_eq!(metadata.map["x-bin"], "AP8H");
         assert_eq!(metadata.get("x-bin"), None);
+    }
+
+    #[test]
+    fn what_a_peer_sent_is_passed_on_without_the_protocols_own() {
+        let mut received = HeaderMap::new();
+        for name in ["content-type", "te", "grpc-timeout", "user-agent", "biz-extra", "grpc-accept-encoding", "x-own"] {
+            received.append(HeaderName::from_static(name), HeaderValue::from_static("v"));
+        }
+        let mut passed_on = Metadata::new();
+        passed_on.merge(&Metadata::received(received));
+        assert_eq!(passed_on.map.keys().collect::<Vec<_>>(), ["x-own"]);
     }
 
     #[test]

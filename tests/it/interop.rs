@@ -1,10 +1,12 @@
 //! Against real Kitex, both ways, by the echo contract. Needs the environment's `KITEX_PEER`.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use thrill::{Running, Server};
 use thrill_tests::cases;
-use thrill_tests::contract::{CounterServer, TestServiceServer};
+use thrill_tests::contract::{Counter, CounterServer, TestService, TestServiceServer};
+use thrill_tests::forward::Forward;
 use thrill_tests::handler::Handler;
 use thrill_tests::peer::{PeerServer, kitex_peer};
 
@@ -12,7 +14,11 @@ use thrill_tests::peer::{PeerServer, kitex_peer};
 const GROUPS: &str = "grpc,buffered,framed,ttheader,ttheaderframed,mux,multi";
 
 async fn contract_server() -> Running {
-    let handler = Arc::new(Handler::default());
+    serve(Handler::default()).await
+}
+
+async fn serve(handler: impl TestService + Counter) -> Running {
+    let handler = Arc::new(handler);
     let server =
         Server::new().add(TestServiceServer::from_arc(Arc::clone(&handler))).add(CounterServer::from_arc(handler));
     server.bind("127.0.0.1:0").await.unwrap().spawn()
@@ -22,8 +28,25 @@ async fn contract_server() -> Running {
 async fn the_kitex_client_passes_its_cases_against_this_server() {
     let Some(peer) = kitex_peer("the Kitex client's cases against this server") else { return };
     let server = contract_server().await;
+    run_kitex_client(&peer, server, GROUPS).await;
+}
+
+/// Kitex client → proxy → Kitex server: metainfo, metadata, caller, deadline, cancellation, headers and trailers, business errors
+/// and all that a stream carries go through a handler's context and the calls made with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kitex_client_passes_its_cases_through_a_chain() {
+    let Some(peer) = kitex_peer("the Kitex client's cases through a proxy to the Kitex server") else { return };
+    let behind = PeerServer::start(&peer, &["server"]).await.unwrap();
+    let proxy = serve(Forward::to(&behind.addr).unwrap()).await;
+    run_kitex_client(&peer, proxy, CHAIN).await;
+}
+
+/// What a call through a proxy must not lose.
+const CHAIN: &str = "grpc,ttheader,ttheaderframed,mux,multi";
+
+async fn run_kitex_client(peer: &Path, server: Running, groups: &str) {
     let addr = server.local_address().to_string();
-    let client = tokio::process::Command::new(peer).args(["client", "-addr", &addr, "-run", GROUPS]).output();
+    let client = tokio::process::Command::new(peer).args(["client", "-addr", &addr, "-run", groups]).output();
     let output = client.await.unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}{}", String::from_utf8_lossy(&output.stderr));

@@ -17,7 +17,7 @@ const LAYERS: &[(&[&str], bool)] = &[
     (&["middleware"], false),
     (&["stream"], false),
     (&["client", "server"], false),
-    (&["private", "testing"], false),
+    (&["private", "testing", "guide"], false),
 ];
 
 const MOST_LINES: usize = 800;

@@ -2,6 +2,7 @@
 
 pub mod cases;
 pub mod contract;
+pub mod forward;
 pub mod h2peer;
 pub mod handler;
 pub mod message;

@@ -423,7 +423,8 @@ async fn in_time(mut handling: Handling, context: &Context) -> <Outcome as Futur
         Some((at, after)) => match timeout_at(at.into(), &mut handling).await {
             Ok(outcome) => outcome,
             Err(_) => {
-                context.cancel(Error::DeadlineExceeded { during: Stage::Exchange, after });
+                let peer = context.peer().map(|peer| Arc::from(peer.to_string()));
+                context.cancel(Error::DeadlineExceeded { during: Stage::Exchange, after, peer });
                 handling.await
             }
         },

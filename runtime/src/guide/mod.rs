@@ -1,0 +1,3 @@
+//! Pages to read. There is no code here.
+
+pub mod options;
