@@ -148,8 +148,26 @@ impl Buffer {
     /// Takes all bytes, and the memory with them.
     #[must_use]
     pub fn take(&mut self) -> Payload {
+        self.exchange(Vec::new())
+    }
+
+    /// Takes all bytes and the memory with them, and leaves other memory for what comes next.
+    #[must_use]
+    pub(crate) fn exchange(&mut self, memory: Vec<u8>) -> Payload {
         let last = self.run.len().min(LAST_MAX) as u32;
-        mem::replace(self, Self { last, ..Self::new() }).into_payload()
+        mem::replace(self, Self { run: memory, links: None, last }).into_payload()
+    }
+
+    /// Whether the run is about to need its first memory, and was longer than `short` before.
+    #[inline]
+    pub(crate) fn wants_memory(&self, short: usize) -> bool {
+        self.run.capacity() == 0 && self.last as usize > short
+    }
+
+    /// Gives an empty run its memory.
+    pub(crate) fn give_memory(&mut self, memory: Vec<u8>) {
+        debug_assert!(self.run.is_empty() && memory.is_empty(), "bytes would be lost");
+        self.run = memory;
     }
 
     /// Gives an empty run its first memory, so that it does not start with 8 bytes and double from there.
@@ -246,6 +264,17 @@ impl Payload {
         let len = len - head.len();
         let tail = (!segments.is_empty()).then(|| Box::new(Tail { segments, len }));
         Self(Parts::Segments { head, tail })
+    }
+
+    /// The memory of bytes that were read, for another use; none where it is shared.
+    pub(crate) fn take_memory(&mut self) -> Vec<u8> {
+        match &mut self.0 {
+            Parts::Run { run, at } => {
+                *at = 0;
+                mem::take(run)
+            }
+            Parts::Segments { .. } => Vec::new(),
+        }
     }
 
     /// The payload's bytes; shared, not copied, where they are one segment.

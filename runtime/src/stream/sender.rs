@@ -65,8 +65,7 @@ impl<T: Message> Sender<T> {
         }
         poll_fn(|task| {
             ready!(self.turn.poll(task));
-            ready!(self.half.poll_ready(task))?;
-            Poll::Ready(self.half.send(&message).map(drop))
+            self.half.poll_send(task, &message).map_ok(drop)
         })
         .await
     }

@@ -9,7 +9,7 @@ pub(crate) mod pingpong;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll};
+use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -38,6 +38,15 @@ pub(crate) trait SendHalf: Send {
     /// # Errors
     /// The stream is over, or the message has no wire form; nothing is sent then.
     fn send(&mut self, message: &dyn Encode) -> Result<usize>;
+
+    /// [`SendHalf::poll_ready`] and [`SendHalf::send`] in one.
+    ///
+    /// # Errors
+    /// As either.
+    fn poll_send(&mut self, task: &mut Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
+        ready!(self.poll_ready(task))?;
+        Poll::Ready(self.send(message))
+    }
 
     /// Waits until everything sent has left this process.
     ///

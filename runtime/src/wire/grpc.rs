@@ -24,16 +24,21 @@ pub(crate) fn put_prefix(len: usize) -> Option<[u8; PREFIX]> {
 ///
 /// Only flag 1 means compressed; Kitex takes every other value as plain, and so do we.
 pub(crate) fn parse_prefix(prefix: [u8; PREFIX], limit: usize) -> Result<usize> {
-    let [flag, len @ ..] = prefix;
+    let (is_compressed, len) = split_prefix(prefix);
     // Refused before the body is buffered: the length is only the peer's claim.
-    let len = u32::from_be_bytes(len) as usize;
     if len > limit {
         return Err(Error::TooLarge { what: "received message (option `max_message_size`)", got: len, limit });
     }
-    if flag == 1 {
+    if is_compressed {
         return Err(Error::protocol("received a compressed message without a `grpc-encoding` that this side knows"));
     }
     Ok(len)
+}
+
+/// What a prefix says, unchecked: whether the message is compressed, and its length.
+#[inline]
+pub(crate) fn split_prefix([flag, len @ ..]: [u8; PREFIX]) -> (bool, usize) {
+    (flag == 1, u32::from_be_bytes(len) as usize)
 }
 
 /// The longest number that `grpc-timeout` may carry.

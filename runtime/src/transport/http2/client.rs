@@ -83,7 +83,7 @@ impl Connection {
             .handshake(Gather::client(io, Arc::clone(&pulse)))
             .await
             .map_err(std::io::Error::other)?;
-        let lane = Lane::new(pulse, peer.to_owned());
+        let lane = Lane::new(pulse, peer.to_owned(), &config);
         let mut streams = Streams::new(Arc::clone(&lane));
         let mut probe = config.keepalive.and_then(|keepalive| Probe::new(keepalive, connection.ping_pong()));
         // The h2 crate closes a connection without handles at once, resets unsent: the task lets go of its own last.
@@ -128,8 +128,7 @@ impl Connection {
             send: Box::new(ClientSend { outbox: Arc::clone(&outbox) }),
             recv: Box::new(ClientRecv {
                 outbox,
-                inbox: Inbox::default(),
-                limit: self.shared.config.max_message_size,
+                inbox: Inbox::new(self.shared.config.max_message_size),
                 phase: Phase::Headers(response),
                 header: Metadata::new(),
                 trailer: Metadata::new(),
@@ -234,7 +233,6 @@ impl Drop for ClientSend {
 struct ClientRecv {
     outbox: Arc<Outbox>,
     inbox: Inbox,
-    limit: usize,
     phase: Phase,
     header: Metadata,
     trailer: Metadata,
@@ -306,9 +304,8 @@ impl ClientRecv {
         let Phase::Body(body) = &mut self.phase else { return Poll::Ready(()) };
         match ready!(body.poll_data(task)) {
             Some(Ok(data)) => {
-                // Cannot fail: it releases what was just received.
-                let _ = body.flow_control().release_capacity(data.len());
-                if let Err(err) = self.inbox.push(data, self.limit) {
+                let step = self.outbox.lane().window_step();
+                if let Err(err) = self.inbox.take(data, body.flow_control(), step) {
                     self.refuse(err);
                 }
             }
@@ -325,11 +322,15 @@ impl ClientRecv {
 
 impl RecvHalf for ClientRecv {
     fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Frame<'_>>>> {
+        // An end is only known once there is no message before it.
+        if let Some(range) = self.inbox.next_whole() {
+            return Poll::Ready(Ok(Some(self.inbox.frame(range))));
+        }
         loop {
             if let Phase::Ended(Err(err)) = &self.phase {
                 return Poll::Ready(Err(err.clone()));
             }
-            match self.inbox.next(self.limit) {
+            match self.inbox.next() {
                 Ok(Some(range)) => return Poll::Ready(Ok(Some(self.inbox.frame(range)))),
                 Ok(None) if matches!(self.phase, Phase::Ended(_)) => return Poll::Ready(Ok(None)),
                 Ok(None) => ready!(self.poll_data(task)),

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use h2::FlowControl;
 
 use crate::error::{Error, Result};
 use crate::transport::Frame;
@@ -11,8 +12,10 @@ use crate::wire::grpc;
 /// The bytes of one stream's receiving direction.
 ///
 /// Messages that lie whole within a DATA frame are read where they are; only one that spans frames is copied together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Inbox {
+    /// The longest message that is taken.
+    limit: usize,
     /// What came last; messages before `at` are taken.
     chunk: Bytes,
     at: usize,
@@ -20,11 +23,49 @@ pub(super) struct Inbox {
     later: Bytes,
     /// The beginning of a message that spans frames.
     partial: BytesMut,
+    /// Bytes taken whose window the peer has not been given back.
+    owed: usize,
 }
 
 impl Inbox {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, chunk: Bytes::new(), at: 0, later: Bytes::new(), partial: BytesMut::new(), owed: 0 }
+    }
+
+    /// Takes DATA that came, and gives its window back to the peer: not for each small frame, but step by step.
+    pub(super) fn take(&mut self, data: Bytes, flow: &mut FlowControl, step: usize) -> Result<()> {
+        self.owed += data.len();
+        if self.owed >= step {
+            // Cannot fail: it releases what was received.
+            let _ = flow.release_capacity(std::mem::take(&mut self.owed));
+        }
+        self.push(data)
+    }
+
     /// Finds the next whole message.
-    pub(super) fn next(&mut self, limit: usize) -> Result<Option<Range<usize>>> {
+    #[inline]
+    pub(super) fn next(&mut self) -> Result<Option<Range<usize>>> {
+        match self.next_whole() {
+            None if self.at < self.chunk.len() || !self.later.is_empty() => self.next_cut(),
+            found => Ok(found),
+        }
+    }
+
+    /// As [`Inbox::next`], where the message lies whole in what came last; nearly all do.
+    #[inline]
+    pub(super) fn next_whole(&mut self) -> Option<Range<usize>> {
+        let (prefix, rest) = self.chunk.get(self.at..)?.split_first_chunk()?;
+        let (is_compressed, len) = grpc::split_prefix(*prefix);
+        if is_compressed || len > rest.len().min(self.limit) {
+            return None;
+        }
+        let begin = self.at + grpc::PREFIX;
+        self.at = begin + len;
+        Some(begin..self.at)
+    }
+
+    /// Finds a message that spans frames, or lies behind one that did.
+    fn next_cut(&mut self) -> Result<Option<Range<usize>>> {
         if self.at == self.chunk.len() {
             self.chunk = std::mem::take(&mut self.later);
             self.at = 0;
@@ -33,7 +74,7 @@ impl Inbox {
         if rest.is_empty() {
             return Ok(None);
         }
-        let whole = whole_len(rest, limit)?;
+        let whole = whole_len(rest, self.limit)?;
         match whole {
             Some(whole) if whole <= rest.len() => {
                 let begin = self.at + grpc::PREFIX;
@@ -51,7 +92,7 @@ impl Inbox {
     }
 
     /// Takes what came. Only called when [`Inbox::next`] found nothing.
-    pub(super) fn push(&mut self, mut data: Bytes, limit: usize) -> Result<()> {
+    fn push(&mut self, mut data: Bytes) -> Result<()> {
         if self.partial.is_empty() {
             self.chunk = data;
             self.at = 0;
@@ -59,7 +100,7 @@ impl Inbox {
         }
         let lacking = grpc::PREFIX.saturating_sub(self.partial.len()).min(data.len());
         self.partial.extend_from_slice(&data.split_to(lacking));
-        let Some(whole) = whole_len(&self.partial, limit)? else { return Ok(()) };
+        let Some(whole) = whole_len(&self.partial, self.limit)? else { return Ok(()) };
         let lacking = (whole - self.partial.len()).min(data.len());
         if self.partial.capacity() < whole && lacking < whole - self.partial.len() {
             let grown = reservation(self.partial.len() + lacking);
@@ -111,11 +152,11 @@ mod tests {
         let message = |body: &[u8]| [&[0, 0, 0, 0, u8::try_from(body.len()).unwrap()][..], body].concat();
         let stream = [message(b"a"), message(b"bcd"), message(&[7; 200]), message(b"e")].concat();
         for step in 1..=stream.len() {
-            let mut inbox = Inbox::default();
+            let mut inbox = Inbox::new(1000);
             let mut got = Vec::new();
             for piece in stream.chunks(step) {
-                inbox.push(Bytes::copy_from_slice(piece), 1000).unwrap();
-                while let Some(range) = inbox.next(1000).unwrap() {
+                inbox.push(Bytes::copy_from_slice(piece)).unwrap();
+                while let Some(range) = inbox.next().unwrap() {
                     got.push(inbox.chunk.slice(range).to_vec());
                 }
             }
@@ -126,20 +167,20 @@ mod tests {
 
     #[test]
     fn a_claim_is_refused_before_its_bytes_come() {
-        let mut inbox = Inbox::default();
-        inbox.push(Bytes::from_static(&[0, 255]), 100).unwrap();
-        assert_eq!(inbox.next(100).unwrap(), None);
+        let mut inbox = Inbox::new(100);
+        inbox.push(Bytes::from_static(&[0, 255])).unwrap();
+        assert_eq!(inbox.next().unwrap(), None);
         assert!(inbox.finish().is_err());
-        let err = inbox.push(Bytes::from_static(&[255, 255, 255, 0]), 100).unwrap_err();
+        let err = inbox.push(Bytes::from_static(&[255, 255, 255, 0])).unwrap_err();
         assert!(err.to_string().contains("4294967295"), "{err}");
     }
 
     #[test]
     fn a_claim_within_the_limit_reserves_little() {
-        let mut inbox = Inbox::default();
-        inbox.push(Bytes::from_static(&[0, 0, 255, 255, 255, 1, 2, 3]), 16 << 20).unwrap();
-        assert_eq!(inbox.next(16 << 20).unwrap(), None);
-        inbox.push(Bytes::from_static(&[4]), 16 << 20).unwrap();
+        let mut inbox = Inbox::new(16 << 20);
+        inbox.push(Bytes::from_static(&[0, 0, 255, 255, 255, 1, 2, 3])).unwrap();
+        assert_eq!(inbox.next().unwrap(), None);
+        inbox.push(Bytes::from_static(&[4])).unwrap();
         assert!(inbox.partial.capacity() <= 128 << 10);
     }
 }

@@ -10,15 +10,23 @@ use h2::SendStream;
 use h2::server::SendResponse;
 use slab::Slab;
 
+use super::Config;
 use super::gather::Pulse;
 use super::outbox::{Outbox, Outgoing, Work};
+use super::spares::Spares;
 use crate::context::lock;
 use crate::error::Error;
+
+/// The most that a stream takes before it gives the window back.
+const WINDOW_STEP: usize = 16 << 10;
 
 /// A connection's queue.
 pub(super) struct Lane {
     queue: Mutex<Queue>,
     pub(super) pulse: Arc<Pulse>,
+    pub(super) spares: Spares,
+    /// What the peer may send before it is read: on a stream, and on the connection.
+    windows: (usize, usize),
     /// Who is at the other end, for errors.
     pub(super) peer: String,
 }
@@ -26,7 +34,8 @@ pub(super) struct Lane {
 #[derive(Default)]
 struct Queue {
     opened: Vec<(Arc<Outbox>, Handle)>,
-    ready: Vec<Arc<Outbox>>,
+    /// Keys of streams. One that is outdated is looked at in vain.
+    ready: Vec<usize>,
     task: Option<Waker>,
     /// Why the task has ended.
     closed: Option<Error>,
@@ -58,8 +67,16 @@ impl Handle {
 }
 
 impl Lane {
-    pub(super) fn new(pulse: Arc<Pulse>, peer: String) -> Arc<Self> {
-        Arc::new(Self { queue: Mutex::default(), pulse, peer })
+    pub(super) fn new(pulse: Arc<Pulse>, peer: String, config: &Config) -> Arc<Self> {
+        let windows = (config.stream_window as usize, config.connection_window as usize);
+        Arc::new(Self { queue: Mutex::default(), pulse, spares: Spares::default(), windows, peer })
+    }
+
+    /// How much a stream may have taken before it gives the window back to the peer. A small part of either window, so
+    /// that the peer never waits for it: of the connection's, all streams together hold a small part.
+    pub(super) fn window_step(&self) -> usize {
+        let (stream, connection) = self.windows;
+        (stream / 8).min(connection / 16 / self.pulse.active().max(1)).min(WINDOW_STEP)
     }
 
     /// Hands a stream that was just opened to the task.
@@ -70,18 +87,19 @@ impl Lane {
         self.push(|queue| queue.opened.push((outbox, handle)))
     }
 
-    /// Queues a stream that has something for the task. Where the task has ended, the stream fails.
-    pub(super) fn ready(&self, outbox: &Arc<Outbox>) {
-        if let Err(err) = self.push(|queue| queue.ready.push(Arc::clone(outbox))) {
-            outbox.break_off(err);
-        }
+    /// Queues a stream that has something for the task.
+    ///
+    /// # Errors
+    /// As [`Lane::open`].
+    pub(super) fn ready(&self, key: usize) -> Result<(), Error> {
+        self.push(|queue| queue.ready.push(key))
     }
 
     /// As [`Lane::ready`], for what can wait until the task runs anyway.
-    pub(super) fn ready_some_time(&self, outbox: &Arc<Outbox>) {
+    pub(super) fn ready_some_time(&self, key: usize) {
         let mut queue = lock(&self.queue);
         if queue.closed.is_none() {
-            queue.ready.push(Arc::clone(outbox));
+            queue.ready.push(key);
         }
     }
 
@@ -112,12 +130,14 @@ impl Lane {
 pub(super) struct Streams {
     lane: Arc<Lane>,
     open: Slab<(Arc<Outbox>, Handle)>,
-    ready: Vec<Arc<Outbox>>,
+    ready: Vec<usize>,
+    /// Short memory for the streams.
+    memory: Vec<Vec<u8>>,
 }
 
 impl Streams {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, open: Slab::new(), ready: Vec::new() }
+        Self { lane, open: Slab::new(), ready: Vec::new(), memory: Vec::new() }
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
@@ -128,13 +148,15 @@ impl Streams {
         self.open.is_empty()
     }
 
-    /// Takes over a stream, and asks to be told of a reset.
+    /// Takes over a stream, asks to be told of a reset, and sends what the stream has already.
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) {
         let entry = self.open.vacant_entry();
-        outbox.set_key(entry.key());
+        let key = entry.key();
+        outbox.set_key(key);
         let (outbox, handle) = entry.insert((outbox, handle));
         outbox.watch_reset(handle);
         self.lane.pulse.set_active(self.open.len());
+        self.flush(key);
     }
 
     /// Empties the queue: sends what the streams have, and asks to be woken for more.
@@ -147,23 +169,27 @@ impl Streams {
             std::mem::swap(&mut queue.ready, &mut self.ready);
             std::mem::take(&mut queue.opened)
         };
+        self.lane.spares.refill(&mut self.memory);
         for (outbox, handle) in opened {
             self.insert(outbox, handle);
         }
         let mut ready = std::mem::take(&mut self.ready);
-        for outbox in ready.drain(..) {
-            self.flush(&outbox);
+        for key in ready.drain(..) {
+            self.flush(key);
         }
         self.ready = ready;
     }
 
-    fn flush(&mut self, outbox: &Arc<Outbox>) {
-        let Some((_, handle)) = self.open.get_mut(outbox.key()).filter(|(owner, _)| Arc::ptr_eq(owner, outbox)) else {
+    fn flush(&mut self, key: usize) {
+        let Some((outbox, handle)) = self.open.get_mut(key) else { return };
+        if outbox.flush(handle, &mut self.memory) == Work::More {
             return;
-        };
-        if outbox.flush(handle) == Work::Done {
-            self.open.remove(outbox.key());
-            self.lane.pulse.set_active(self.open.len());
+        }
+        self.open.remove(key);
+        self.lane.pulse.set_active(self.open.len());
+        if self.open.is_empty() {
+            self.memory = Vec::new();
+            self.lane.spares.clear();
         }
     }
 

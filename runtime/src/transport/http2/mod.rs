@@ -11,6 +11,7 @@ mod keepalive;
 mod lane;
 mod outbox;
 pub(crate) mod server;
+mod spares;
 
 use std::io::ErrorKind;
 use std::sync::Arc;

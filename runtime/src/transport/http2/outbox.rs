@@ -4,7 +4,7 @@ use std::future::Future as _;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context as Task, Poll, Wake, Waker};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use http::{HeaderMap, Response};
 use tokio::time::Sleep;
 
 use super::lane::{Handle, Lane};
+use super::spares::SHORT;
 use super::{CONTENT_TYPE, EOF, GRPC_STATUS};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Buffer, Encode, Payload};
@@ -28,8 +29,6 @@ use crate::wire::grpc;
 /// [`Outbox::flush`] does, in the connection's task and without a lock of ours.
 pub(super) struct Outbox {
     lane: Arc<Lane>,
-    /// The place among the connection's streams.
-    key: AtomicUsize,
     /// Bytes encoded and not yet written to the socket.
     unsent: AtomicUsize,
     limit: usize,
@@ -39,9 +38,6 @@ pub(super) struct Outbox {
     is_waited: AtomicBool,
     /// A server's `recv` that a deadline must be able to wake; the h2 crate wakes the others.
     receiver: AtomicWaker,
-    is_queued: AtomicBool,
-    /// A reset or the timer has something to say.
-    is_called: AtomicBool,
     /// Why nothing more can be sent or received; the first reason stays.
     ended: OnceLock<Error>,
     /// On a client, what the connection's task saw of the peer: a reset, or the connection's end. The receiving half, which
@@ -55,6 +51,12 @@ pub(super) struct Outbox {
 
 #[derive(Default)]
 struct State {
+    /// The place among the connection's streams, once the connection's task has taken it over.
+    key: usize,
+    /// The connection's task will look at this stream. So it does at the beginning, when the stream is handed to it.
+    is_queued: bool,
+    /// A reset or the timer has something to say.
+    is_called: bool,
     buffer: Buffer,
     send_header: bool,
     /// A server's headers are on their way, with a first message.
@@ -105,19 +107,16 @@ impl Outbox {
     ) -> Arc<Self> {
         Arc::new(Self {
             lane,
-            key: AtomicUsize::new(usize::MAX),
             unsent: AtomicUsize::new(0),
             limit,
             sender: AtomicWaker::new(),
             is_waited: AtomicBool::new(false),
             receiver: AtomicWaker::new(),
-            is_queued: AtomicBool::new(false),
-            is_called: AtomicBool::new(false),
             ended: OnceLock::new(),
             broken: OnceLock::new(),
             context,
             deadline,
-            state: Mutex::new(State { halves, ..State::default() }),
+            state: Mutex::new(State { halves, is_queued: true, ..State::default() }),
         })
     }
 
@@ -135,12 +134,9 @@ impl Outbox {
         &self.lane
     }
 
-    pub(super) fn key(&self) -> usize {
-        self.key.load(Ordering::Relaxed)
-    }
-
+    /// The connection's task has taken the stream over, and flushes it next.
     pub(super) fn set_key(&self, key: usize) {
-        self.key.store(key, Ordering::Relaxed);
+        lock(&self.state).key = key;
     }
 
     /// Asks the h2 crate to be called when the peer resets the stream.
@@ -191,7 +187,8 @@ impl Outbox {
             self.sender.wake();
             self.receiver.wake();
             // The timer keeps this stream alive until it has called it.
-            drop(lock(&self.state).timer.take());
+            let timer = lock(&self.state).timer.take();
+            drop(timer);
         }
     }
 
@@ -220,9 +217,15 @@ impl Outbox {
         self.receiver.register(task.waker());
     }
 
-    fn queue(self: &Arc<Self>) {
-        if !self.is_queued.swap(true, Ordering::AcqRel) {
-            self.lane.ready(self);
+    /// Lets go of the state, and the connection's task look at the stream.
+    fn queue(&self, mut state: MutexGuard<'_, State>) {
+        let (key, is_queued) = (state.key, std::mem::replace(&mut state.is_queued, true));
+        drop(state);
+        if is_queued {
+            return;
+        }
+        if let Err(err) = self.lane.ready(key) {
+            self.break_off(err);
         }
     }
 
@@ -253,7 +256,7 @@ impl Outbox {
     }
 
     /// Encodes a message behind its prefix; nothing of it stays where that fails.
-    pub(super) fn send(self: &Arc<Self>, message: &dyn Encode) -> Result<usize> {
+    pub(super) fn send(&self, message: &dyn Encode) -> Result<usize> {
         if let Some(err) = self.unsendable() {
             return Err(err.clone());
         }
@@ -261,40 +264,40 @@ impl Outbox {
         if state.finish.is_some() {
             return Err(Error::misuse("`send` after `close`: nothing can follow the end of the stream"));
         }
-        let size = put_message(&mut state.buffer, message)?;
-        let seals = !std::mem::replace(&mut state.is_sealed, true);
-        self.unsent.fetch_add(size, Ordering::AcqRel);
-        drop(state);
-        if let (true, Some(context)) = (seals, &self.context) {
-            context.seal_header();
+        if state.buffer.wants_memory(SHORT) {
+            state.buffer.give_memory(self.lane.spares.long());
         }
-        self.queue();
+        let size = put_message(&mut state.buffer, message)?;
+        self.unsent.fetch_add(size, Ordering::AcqRel);
+        if !std::mem::replace(&mut state.is_sealed, true) {
+            if let Some(context) = &self.context {
+                context.seal_header();
+            }
+        }
+        self.queue(state);
         Ok(size - grpc::PREFIX)
     }
 
-    pub(super) fn close(self: &Arc<Self>) {
+    pub(super) fn close(&self) {
         let mut state = lock(&self.state);
         if state.finish.is_none() {
             state.finish = Some(Finish::Close);
-            drop(state);
-            self.queue();
+            self.queue(state);
         }
     }
 
     /// A server's handler has returned: this is what it said.
-    pub(super) fn finish(self: &Arc<Self>, trailers: HeaderMap) {
-        let mut state = lock(&self.state);
-        state.finish = Some(Finish::Trailers(trailers));
-        drop(state);
+    pub(super) fn finish(&self, trailers: HeaderMap) {
+        lock(&self.state).finish = Some(Finish::Trailers(trailers));
         self.fail(Error::Cancelled(Arc::new(Cancelled::HandlerReturned)));
-        self.queue();
+        self.queue(lock(&self.state));
     }
 
     /// Resets the stream at once; what is unsent is lost.
-    pub(super) fn reset(self: &Arc<Self>, reason: h2::Reason, err: Error) {
+    pub(super) fn reset(&self, reason: h2::Reason, err: Error) {
         lock(&self.state).reset.get_or_insert(reason);
         self.fail(err);
-        self.queue();
+        self.queue(lock(&self.state));
     }
 
     /// A client's receiving half has seen the end; `err` is what further sends fail with.
@@ -304,7 +307,7 @@ impl Outbox {
     }
 
     /// A client's half is dropped.
-    pub(super) fn drop_half(self: &Arc<Self>, what: Half) {
+    pub(super) fn drop_half(&self, what: Half) {
         let mut state = lock(&self.state);
         state.halves = state.halves.saturating_sub(1);
         let is_closed = state.finish.is_some();
@@ -320,23 +323,31 @@ impl Outbox {
             }
             Half::Recv => self.reset(h2::Reason::CANCEL, Error::dropped("the receiving half was dropped")),
         }
+        let mut state = lock(&self.state);
         if !is_settled {
-            self.queue();
-        } else if !self.is_queued.swap(true, Ordering::AcqRel) {
+            self.queue(state);
+        } else if !std::mem::replace(&mut state.is_queued, true) {
             // Both sides have said all: only the handle is to be dropped.
-            self.lane.ready_some_time(self);
+            self.lane.ready_some_time(state.key);
         }
     }
 
     /// What the connection's task does with the stream when it has something.
-    pub(super) fn flush(self: &Arc<Self>, handle: &mut Handle) -> Work {
-        self.is_queued.store(false, Ordering::Release);
-        if self.is_called.load(Ordering::Acquire) && self.is_called.swap(false, Ordering::AcqRel) {
-            self.answer_call(handle);
-        }
+    pub(super) fn flush(self: &Arc<Self>, handle: &mut Handle, memory: &mut Vec<Vec<u8>>) -> Work {
         let mut state = lock(&self.state);
+        state.is_queued = false;
+        if std::mem::take(&mut state.is_called) {
+            drop(state);
+            self.answer_call(handle);
+            state = lock(&self.state);
+        }
         let reset = state.reset;
-        let payload = (!state.buffer.is_empty()).then(|| state.buffer.take());
+        let payload = (!state.buffer.is_empty()).then(|| {
+            // A stream that goes on keeps a little memory, and one that sends much asks for more when it does.
+            let is_short = state.finish.is_none() && state.buffer.run_len() <= SHORT;
+            let memory = is_short.then(|| memory.pop()).flatten();
+            state.buffer.exchange(memory.unwrap_or_default())
+        });
         let send_header = std::mem::take(&mut state.send_header);
         let finish = match state.finish.take() {
             Some(finish) => {
@@ -446,7 +457,7 @@ impl Outbox {
         // Woken at half, not at every byte below the limit, so that a sender fills much at a time.
         let half = self.limit / 2;
         let is_time = (now <= half && before > half) || now == 0;
-        if is_time && self.is_waited.swap(false, Ordering::SeqCst) {
+        if is_time && self.is_waited.load(Ordering::SeqCst) && self.is_waited.swap(false, Ordering::SeqCst) {
             self.sender.wake();
         }
     }
@@ -513,8 +524,9 @@ impl Wake for Outbox {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.is_called.store(true, Ordering::Release);
-        self.queue();
+        let mut state = lock(&self.state);
+        state.is_called = true;
+        self.queue(state);
     }
 }
 
@@ -529,8 +541,9 @@ impl Cancel for Outbox {
 
 impl SendHeader for Outbox {
     fn send_header(self: Arc<Self>) {
-        lock(&self.state).send_header = true;
-        self.queue();
+        let mut state = lock(&self.state);
+        state.send_header = true;
+        self.queue(state);
     }
 }
 
@@ -571,9 +584,11 @@ impl Buf for Outgoing {
 impl Drop for Outgoing {
     /// What the h2 crate threw away, after a reset, is off the account too.
     fn drop(&mut self) {
+        let Some(outbox) = &self.outbox else { return };
         let left = self.payload.remaining();
-        if let (1.., Some(outbox)) = (left, &self.outbox) {
+        if left > 0 {
             outbox.sent(left);
         }
+        outbox.lane.spares.keep(self.payload.take_memory());
     }
 }

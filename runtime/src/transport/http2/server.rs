@@ -3,7 +3,7 @@
 use std::future::{Future as _, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context as Task, Poll, ready};
+use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -54,7 +54,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     };
     let mut connection = Connection {
         h2: connection,
-        streams: Streams::new(Lane::new(pulse, name)),
+        streams: Streams::new(Lane::new(pulse, name, config)),
         peer,
         host,
         config: config.clone(),
@@ -170,8 +170,8 @@ impl Connection {
                 outbox: Arc::clone(&outbox),
                 context: context.clone(),
                 body,
-                inbox: Inbox::default(),
-                limit: self.config.max_message_size,
+                inbox: Inbox::new(self.config.max_message_size),
+                waker: None,
                 end: None,
             }),
         };
@@ -312,7 +312,8 @@ struct ServerRecv {
     context: Context,
     body: RecvStream,
     inbox: Inbox,
-    limit: usize,
+    /// Who the outbox wakes when the stream is ended from outside the h2 crate.
+    waker: Option<Waker>,
     end: Option<Result<()>>,
 }
 
@@ -325,9 +326,8 @@ impl ServerRecv {
     fn poll_data(&mut self, task: &mut Task<'_>) -> Poll<()> {
         match self.body.poll_data(task) {
             Poll::Ready(Some(Ok(data))) => {
-                // Cannot fail: it releases what was just received.
-                let _ = self.body.flow_control().release_capacity(data.len());
-                if let Err(err) = self.inbox.push(data, self.limit) {
+                let step = self.outbox.lane().window_step();
+                if let Err(err) = self.inbox.take(data, self.body.flow_control(), step) {
                     self.finish(Err(err));
                 }
             }
@@ -335,7 +335,10 @@ impl ServerRecv {
             Poll::Ready(None) => self.finish(self.inbox.finish()),
             Poll::Pending => {
                 // The h2 crate wakes this for what the peer does; the rest is the deadline and the shutdown.
-                self.outbox.register_receiver(task);
+                if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+                    self.outbox.register_receiver(task);
+                    self.waker = Some(task.waker().clone());
+                }
                 match self.outbox.ended() {
                     Some(err) => self.finish(Err(err.clone())),
                     None => return Poll::Pending,
@@ -359,8 +362,12 @@ impl ServerRecv {
 
 impl RecvHalf for ServerRecv {
     fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<Frame<'_>>>> {
+        // An end is only known once there is no message before it.
+        if let Some(range) = self.inbox.next_whole() {
+            return Poll::Ready(Ok(Some(self.inbox.frame(range))));
+        }
         loop {
-            match (&self.end, self.inbox.next(self.limit)) {
+            match (&self.end, self.inbox.next()) {
                 (Some(Err(err)), _) => return Poll::Ready(Err(err.clone())),
                 (_, Ok(Some(range))) => return Poll::Ready(Ok(Some(self.inbox.frame(range)))),
                 (Some(Ok(())), Ok(None)) => return Poll::Ready(Ok(None)),
