@@ -147,10 +147,7 @@ impl ServerCall {
         let Exchange::Stream(halves) = exchange else { return not_a_stream(method) };
         let stream = Stream::new(halves, cx.clone(), &layers);
         if layers.is_empty() {
-            return run(
-                method,
-                async move { handler(cx, stream).await.map(|()| Answer::Streamed).map_err(in_handler) },
-            );
+            return run(method, handler(cx, stream).map(streamed));
         }
         run(method, async move {
             let mut failure = None;
@@ -320,6 +317,11 @@ impl<T: Success, E: Throws> Encode for Reply<T, E> {
     }
 }
 
+/// How a handler ends whose answer went over the stream.
+fn streamed(returned: Result<()>) -> Result<Answer, (Error, Failed)> {
+    returned.map(|()| Answer::Streamed).map_err(in_handler)
+}
+
 /// Answers a message to a method that streams: a transport of messages refuses it before it comes here.
 fn not_a_stream(method: &'static schema::Method) -> ServerOutcome {
     let (service, name) = (method.service, method.name);
@@ -356,19 +358,22 @@ fn run(
     method: &'static schema::Method,
     call: impl Future<Output = Result<Answer, (Error, Failed)>> + Send + 'static,
 ) -> ServerOutcome {
+    // Combined without an async block of its own, which would hold the handler's future twice.
     let caught = AssertUnwindSafe(call).catch_unwind();
-    ServerOutcome(Box::pin(async move {
-        caught.await.unwrap_or_else(|panic| {
-            let text = panic_text(&*panic);
-            let (service, name) = (method.service, method.name);
-            tracing::error!(service, method = name, panic = text, "a handler panicked");
-            // Kitex's words: its users search for them.
-            let text = format!(
-                "panic: [happened in biz handler, method={service}.{name}, please check the panic at the server side] {text}"
-            );
-            Err(in_framework(Error::status(Code::INTERNAL, text)))
-        })
-    }))
+    ServerOutcome(Box::pin(caught.map(|ended| ended.unwrap_or_else(|panic| panicked(method, &*panic)))))
+}
+
+/// Turns a panic of a handler into an error of its call.
+#[cold]
+fn panicked(method: &schema::Method, panic: &(dyn Any + Send)) -> Result<Answer, (Error, Failed)> {
+    let text = panic_text(panic);
+    let (service, name) = (method.service, method.name);
+    tracing::error!(service, method = name, panic = text, "a handler panicked");
+    // Kitex's words: its users search for them.
+    let text = format!(
+        "panic: [happened in biz handler, method={service}.{name}, please check the panic at the server side] {text}"
+    );
+    Err(in_framework(Error::status(Code::INTERNAL, text)))
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

@@ -14,22 +14,29 @@ use crate::wire::grpc;
 /// Messages that lie whole within a DATA frame are read where they are; only one that spans frames is copied together.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    /// The longest message that is taken.
-    limit: usize,
     /// What came last; messages before `at` are taken.
     chunk: Bytes,
     at: usize,
-    /// Comes after `chunk`.
-    later: Bytes,
-    /// The beginning of a message that spans frames.
-    partial: BytesMut,
+    /// The longest message that is taken.
+    limit: usize,
     /// Bytes taken whose window the peer has not been given back.
     owed: usize,
+    /// Once a message has spanned frames.
+    cut: Option<Box<Cut>>,
+}
+
+/// What there is of a message that spans frames.
+#[derive(Debug, Default)]
+struct Cut {
+    /// Its beginning.
+    partial: BytesMut,
+    /// What came behind it, once it is whole and in `chunk`.
+    later: Bytes,
 }
 
 impl Inbox {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, chunk: Bytes::new(), at: 0, later: Bytes::new(), partial: BytesMut::new(), owed: 0 }
+        Self { chunk: Bytes::new(), at: 0, limit, owed: 0, cut: None }
     }
 
     /// Takes DATA that came, and gives its window back to the peer: not for each small frame, but step by step.
@@ -46,7 +53,7 @@ impl Inbox {
     #[inline]
     pub(super) fn next(&mut self) -> Result<Option<Range<usize>>> {
         match self.next_whole() {
-            None if self.at < self.chunk.len() || !self.later.is_empty() => self.next_cut(),
+            None if self.at < self.chunk.len() || self.cut.is_some() => self.next_cut(),
             found => Ok(found),
         }
     }
@@ -66,8 +73,8 @@ impl Inbox {
 
     /// Finds a message that spans frames, or lies behind one that did.
     fn next_cut(&mut self) -> Result<Option<Range<usize>>> {
-        if self.at == self.chunk.len() {
-            self.chunk = std::mem::take(&mut self.later);
+        if let (true, Some(cut)) = (self.at == self.chunk.len(), &mut self.cut) {
+            self.chunk = std::mem::take(&mut cut.later);
             self.at = 0;
         }
         let rest = self.chunk.get(self.at..).unwrap_or_default();
@@ -82,8 +89,9 @@ impl Inbox {
                 Ok(Some(begin..self.at))
             }
             _ => {
-                self.partial.reserve(whole.unwrap_or(grpc::PREFIX).min(reservation(rest.len())));
-                self.partial.extend_from_slice(rest);
+                let partial = &mut self.cut.get_or_insert_default().partial;
+                partial.reserve(whole.unwrap_or(grpc::PREFIX).min(reservation(rest.len())));
+                partial.extend_from_slice(rest);
                 self.chunk = Bytes::new();
                 self.at = 0;
                 Ok(None)
@@ -93,25 +101,25 @@ impl Inbox {
 
     /// Takes what came. Only called when [`Inbox::next`] found nothing.
     fn push(&mut self, mut data: Bytes) -> Result<()> {
-        if self.partial.is_empty() {
+        let Some(Cut { partial, later }) = self.cut.as_deref_mut().filter(|cut| !cut.partial.is_empty()) else {
             self.chunk = data;
             self.at = 0;
             return Ok(());
+        };
+        let lacking = grpc::PREFIX.saturating_sub(partial.len()).min(data.len());
+        partial.extend_from_slice(&data.split_to(lacking));
+        let Some(whole) = whole_len(partial, self.limit)? else { return Ok(()) };
+        let lacking = (whole - partial.len()).min(data.len());
+        if partial.capacity() < whole && lacking < whole - partial.len() {
+            let grown = reservation(partial.len() + lacking);
+            partial.reserve(grown.min(whole) - partial.len());
         }
-        let lacking = grpc::PREFIX.saturating_sub(self.partial.len()).min(data.len());
-        self.partial.extend_from_slice(&data.split_to(lacking));
-        let Some(whole) = whole_len(&self.partial, self.limit)? else { return Ok(()) };
-        let lacking = (whole - self.partial.len()).min(data.len());
-        if self.partial.capacity() < whole && lacking < whole - self.partial.len() {
-            let grown = reservation(self.partial.len() + lacking);
-            self.partial.reserve(grown.min(whole) - self.partial.len());
-        }
-        self.partial.extend_from_slice(data.chunk().get(..lacking).unwrap_or_default());
+        partial.extend_from_slice(data.chunk().get(..lacking).unwrap_or_default());
         data.advance(lacking);
-        if self.partial.len() == whole {
-            self.chunk = std::mem::take(&mut self.partial).freeze();
+        if partial.len() == whole {
+            self.chunk = std::mem::take(partial).freeze();
             self.at = 0;
-            self.later = data;
+            *later = data;
         }
         Ok(())
     }
@@ -123,10 +131,11 @@ impl Inbox {
 
     /// The error of a stream that ends inside a message.
     pub(super) fn finish(&self) -> Result<()> {
-        if self.partial.is_empty() {
-            Ok(())
-        } else {
-            Err(Error::protocol("unexpected EOF: the stream ended inside a message"))
+        match &self.cut {
+            Some(cut) if !cut.partial.is_empty() => {
+                Err(Error::protocol("unexpected EOF: the stream ended inside a message"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -181,6 +190,6 @@ mod tests {
         inbox.push(Bytes::from_static(&[0, 0, 255, 255, 255, 1, 2, 3])).unwrap();
         assert_eq!(inbox.next().unwrap(), None);
         inbox.push(Bytes::from_static(&[4])).unwrap();
-        assert!(inbox.partial.capacity() <= 128 << 10);
+        assert!(inbox.cut.unwrap().partial.capacity() <= 128 << 10);
     }
 }

@@ -130,6 +130,7 @@ impl Lane {
 pub(super) struct Streams {
     lane: Arc<Lane>,
     open: Slab<(Arc<Outbox>, Handle)>,
+    opened: Vec<(Arc<Outbox>, Handle)>,
     ready: Vec<usize>,
     /// Short memory for the streams.
     memory: Vec<Vec<u8>>,
@@ -137,7 +138,7 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, open: Slab::new(), ready: Vec::new(), memory: Vec::new() }
+        Self { lane, open: Slab::new(), opened: Vec::new(), ready: Vec::new(), memory: Vec::new() }
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
@@ -161,18 +162,20 @@ impl Streams {
 
     /// Empties the queue: sends what the streams have, and asks to be woken for more.
     pub(super) fn drain(&mut self, task: &mut Context<'_>) {
-        let opened = {
+        let mut opened = {
             let mut queue = lock(&self.lane.queue);
             if !queue.task.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
                 queue.task = Some(task.waker().clone());
             }
             std::mem::swap(&mut queue.ready, &mut self.ready);
-            std::mem::take(&mut queue.opened)
+            std::mem::swap(&mut queue.opened, &mut self.opened);
+            std::mem::take(&mut self.opened)
         };
         self.lane.spares.refill(&mut self.memory);
-        for (outbox, handle) in opened {
+        for (outbox, handle) in opened.drain(..) {
             self.insert(outbox, handle);
         }
+        self.opened = opened;
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {
             self.flush(key);

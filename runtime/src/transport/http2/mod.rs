@@ -110,7 +110,6 @@ impl Config {
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+thrift");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// The reason of a connection that simply ended, in Kitex's word.
 const EOF: &str = "connection EOF";
