@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
+
 use super::channel::{ATTEMPTS, Shared};
 use super::message;
 use crate::codec::{Buffer, Message, Reply, Success, Throws};
@@ -270,13 +272,13 @@ impl<T: Success, E: Throws> Call<T, E> {
         self.run().await.map_err(E::from)?.into_result()
     }
 
-    async fn run(self) -> Result<Answer<T, E>> {
-        let Self { shared, method, mut options, args, .. } = self;
-        let cx = shared.context(method, &mut options)?;
-        let Some(watch) = shared.observers.watch(&cx) else {
-            return call_through(&shared, &cx, &options, args).await;
+    // The fields are used where they are: taken out of `self`, they would be in the future twice.
+    async fn run(mut self) -> Result<Answer<T, E>> {
+        let cx = self.shared.context(self.method, &mut self.options)?;
+        let Some(watch) = self.shared.observers.watch(&cx) else {
+            return call_through(&self.shared, &cx, &self.options, self.args).await;
         };
-        let answer = Box::pin(watch.within(call_through(&shared, &cx, &options, args))).await;
+        let answer = Box::pin(watch.within(call_through(&self.shared, &cx, &self.options, self.args))).await;
         watch.finish(&answer.as_ref().map(drop).map_err(Error::clone));
         answer
     }
@@ -287,10 +289,10 @@ async fn call_through<T: Success, E: Throws>(
     shared: &Shared,
     cx: &Context,
     options: &CallOptions,
-    args: Box<dyn AnyMessage>,
+    mut args: Box<dyn AnyMessage>,
 ) -> Result<Answer<T, E>> {
     if shared.layers.is_empty() {
-        return call(shared, cx, options, args).await;
+        return call(shared, cx, options, &mut *args).await;
     }
     Box::pin(call_layered(shared, cx, options, args)).await
 }
@@ -310,7 +312,8 @@ async fn call_layered<T: Success, E: Throws>(
                 other => return Err(wrong_kind(&cx, "the arguments of a call", &other)),
             };
             shared.layers.write_meta(&cx)?;
-            let answer = call::<T, E>(shared, &cx, options, args).await?;
+            let mut args = args;
+            let answer = call::<T, E>(shared, &cx, options, &mut *args).await?;
             answer.around.keep(&cx);
             shared.layers.read_meta(&cx)?;
             Ok(match answer.reply.0 {
@@ -329,12 +332,11 @@ async fn call<T: Success, E: Throws>(
     shared: &Shared,
     cx: &Context,
     options: &CallOptions,
-    mut args: Box<dyn AnyMessage>,
+    args: &mut dyn AnyMessage,
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
         let mut body = Buffer::new();
         args.as_encode().encode(messages.protocol, &mut body)?;
-        drop(args);
         count(cx, Stats::count_sent, body.len());
         let mut answer = message::call(shared, messages, cx, options, body).await?;
         count(cx, Stats::count_received, answer.len());
@@ -342,7 +344,7 @@ async fn call<T: Success, E: Throws>(
     }
     let (mut attempts, mut refusals) = (0, 0);
     loop {
-        match over_a_stream(shared, cx, options, &mut *args).await {
+        match over_a_stream(shared, cx, options, args).await {
             // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
             Err(Unanswered::Draining(_)) if attempts + 1 < ATTEMPTS => attempts += 1,
             // RFC 9113, 8.7, says the same of this. Only once, as gRPC: who refuses has enough to do.
@@ -508,7 +510,7 @@ impl<T: Success, E: Throws> IntoFuture for Call<T, E> {
     type IntoFuture = Pending<Result<T, E>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move { self.run().await?.reply.0 })
+        Box::pin(self.run().map(|answer| answer?.reply.0))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ pub(super) async fn call(
     body: Buffer,
 ) -> Result<Answer> {
     check_deadline(cx.deadline().zip(cx.timeout()))?;
-    let calling = call_unbounded(shared, messages, cx, options, body);
+    let calling = pin!(call_unbounded(shared, messages, cx, options, body));
     let Some(parent) = cx.parent() else { return calling.await };
     tokio::select! {
         biased;

@@ -181,6 +181,12 @@ impl Header {
         Ok(())
     }
 
+    /// How many bytes the info blocks take.
+    pub(crate) fn len(&self) -> usize {
+        let token = self.acl_token.as_ref().map_or(0, |token| 3 + token.len());
+        token + self.strings.0.put_len() + self.ints.0.put_len()
+    }
+
     /// Writes the header. What is appended from here on is its payload, until the length is closed.
     ///
     /// # Errors
@@ -193,10 +199,7 @@ impl Header {
                 Some((len, token))
             }
         };
-        let len = INFO_AT - HEADER_AT
-            + token.map_or(0, |(_, token)| 3 + token.len())
-            + self.strings.0.put_len()
-            + self.ints.0.put_len();
+        let len = INFO_AT - HEADER_AT + self.len();
         let words = len.div_ceil(4);
         let Ok(words) = u16::try_from(words) else {
             return Err(too_large("TTHeader", len, 4 * usize::from(u16::MAX)));
@@ -324,9 +327,14 @@ struct Pairs {
     bytes: Vec<u8>,
 }
 
+/// The first memory of pairs, in bytes: what a call usually says of itself.
+const FIRST: usize = 128;
+
 impl Pairs {
     fn push<const N: usize>(&mut self, parts: [&[u8]; N]) {
-        self.bytes.reserve(parts.iter().map(|part| part.len()).sum());
+        if self.bytes.capacity() == 0 {
+            self.bytes.reserve(FIRST);
+        }
         parts.iter().for_each(|part| self.bytes.extend_from_slice(part));
         self.count += 1;
     }

@@ -215,8 +215,9 @@ async fn an_answer_that_is_cut_at_any_byte_is_an_error() {
 async fn what_a_server_says_unasked_ends_a_connection_that_rests() {
     for way in Way::all().into_iter().filter(|way| way.layout != Layout::Multiplexed) {
         let port = Port::bind().await;
-        let client = client(&port, way);
         for unasked in [way.echoed(1, "unasked"), b"x".to_vec()] {
+            // A client of its own: the last round's would first have to notice that the connection it kept is gone.
+            let client = client(&port, way);
             let calling = client.echo_ping_pong(Request::default()).into_future();
             let serving = async {
                 let mut peer = port.accept().await;

@@ -51,7 +51,7 @@ pub(crate) struct Reader {
     /// How far a message without a length was looked through.
     delimiter: Option<Box<Delimiter>>,
     /// What a mesh header said of the message behind it.
-    mesh: Option<Header>,
+    mesh: Option<Box<Header>>,
 }
 
 impl Reader {
@@ -76,7 +76,7 @@ impl Reader {
             Detected::Mesh => {
                 let Some((strings, len)) = ttheader::parse_mesh(input, &self.limits)? else { return Ok(None) };
                 let _ = input.split_to(len);
-                self.mesh = Some(Header { strings, ..Header::default() });
+                self.mesh = Some(Box::new(Header { strings, ..Header::default() }));
                 match detect(input) {
                     Detected::Undecided => Ok(None),
                     Detected::Framed(protocol) => self.next_framed(protocol, input),
@@ -110,7 +110,7 @@ impl Reader {
         }
         let bytes = input.split_to(framed::PREFIX + len).freeze();
         let range = framed::PREFIX..bytes.len();
-        let header = self.mesh.take().unwrap_or_default();
+        let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
         Ok(Some(Message { layout: Layout::Framed, header, protocol, bytes, range }))
     }
 
@@ -122,7 +122,7 @@ impl Reader {
         self.delimiter = None;
         let bytes = input.split_to(start + len).freeze();
         let layout = if start == 0 { Layout::Buffered } else { Layout::Framed };
-        let header = self.mesh.take().unwrap_or_default();
+        let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
         Ok(Some(Message { layout, header, protocol, range: start..bytes.len(), bytes }))
     }
 }
@@ -132,6 +132,9 @@ fn unknown(input: &[u8]) -> Error {
     Error::protocol(format!("invalid payload: no Thrift message begins with \"{seen}\""))
 }
 
+/// More than the heads of a TTHeader, a frame and an envelope take, in bytes.
+const HEADS: usize = 48;
+
 /// Puts a message together: what is around it, its envelope, and its struct.
 pub(crate) fn put(
     layout: Layout,
@@ -140,7 +143,8 @@ pub(crate) fn put(
     envelope: &Envelope<'_>,
     body: Buffer,
 ) -> Result<Buffer> {
-    let mut buffer = Buffer::new();
+    // All at once; what is linked takes no room.
+    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + body.run_len());
     let around = match layout {
         Layout::TtHeader { .. } => Some(header.put(&mut buffer)?),
         Layout::Framed | Layout::Buffered => None,

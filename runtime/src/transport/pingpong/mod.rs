@@ -32,8 +32,16 @@ async fn write_queued(
     mut queue: mpsc::UnboundedReceiver<Queued>,
     pause: Option<Duration>,
 ) -> io::Result<()> {
+    const MOST: usize = 256;
     let mut batch = Vec::new();
-    while queue.recv_many(&mut batch, 256).await > 0 {
+    let mut is_shared = false;
+    while queue.recv_many(&mut batch, MOST).await > 0 {
+        // Where several are under way, the others get a moment to add theirs; a lone call leaves at once.
+        if is_shared || batch.len() > 1 {
+            tokio::task::yield_now().await;
+            batch.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(MOST));
+        }
+        is_shared = batch.len() > 1;
         let mut messages = batch.iter_mut().map(|queued: &mut Queued| std::mem::take(&mut queued.message));
         let Some(mut all) = messages.next() else { continue };
         messages.for_each(|message| all.append(message));
@@ -46,7 +54,13 @@ async fn write_queued(
 /// Writes a message, as long as the peer takes something of it before each `pause` is over.
 async fn write(io: &mut (impl AsyncWrite + Unpin), mut message: Buffer, pause: Option<Duration>) -> io::Result<()> {
     let mut rest = message.take();
-    // Mostly there is room for all of it, and no need of a timer.
+    // Mostly there is room for all of it, and no need of a timer; and mostly the bytes are in a row, for which the system
+    // has a cheaper call than for many segments.
+    if rest.chunk().len() == rest.remaining() {
+        if let Some(written) = io.write(rest.chunk()).now_or_never() {
+            rest.advance(written?);
+        }
+    }
     if let Some(written) = io.write_all_buf(&mut rest).now_or_never() {
         return written;
     }
