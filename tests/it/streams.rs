@@ -544,7 +544,9 @@ async fn a_wrong_metadata_name_fails_the_call_that_sets_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_thousand_streams_run_at_once() {
     let served = Script::new().serve().await;
-    let client = EdgeStreamClient::builder("edge").host_ports([&served.addr]).connection_pool_size(2).build().unwrap();
+    let client = EdgeStreamClient::builder("edge").host_ports([&served.addr]).connection_pool_size(2);
+    // All of them want the processor before the connection is made.
+    let client = client.connect_timeout(std::time::Duration::from_secs(20)).build().unwrap();
     let mut opened = JoinSet::new();
     for number in 0..2000 {
         let client = client.clone();
