@@ -52,6 +52,10 @@ pub enum Error {
         /// The number on the wire; 1000 is Kitex's graceful shutdown.
         code: u32,
     },
+    /// There is no instance of the service that the call could go to, or none was found; the text says why.
+    NoInstance(Arc<str>),
+    /// A circuit breaker is open, so that nothing was tried; the text says which and why.
+    CircuitOpen(Arc<str>),
     /// No connection could be made.
     Connect(Arc<ConnectError>),
     /// The connection broke, or the peer is closing it, under a stream that was open.
@@ -282,6 +286,10 @@ impl Error {
         Self::Misuse(Arc::from(text.into()))
     }
 
+    pub(crate) fn no_instance(text: impl Into<String>) -> Self {
+        Self::NoInstance(Arc::from(text.into()))
+    }
+
     pub(crate) fn protocol(text: impl Into<String>) -> Self {
         Self::Protocol(Arc::from(text.into()))
     }
@@ -341,7 +349,9 @@ impl Error {
             Self::StreamTimeout { .. } => Code::RECV_DEADLINE_EXCEEDED,
             Self::Cancelled(cancelled) => cancelled.code(),
             Self::Reset { code } => reset_code(*code),
-            Self::Connect(_) | Self::ConnectionLost(_) => Code::UNAVAILABLE,
+            Self::NoInstance(_) | Self::CircuitOpen(_) | Self::Connect(_) | Self::ConnectionLost(_) => {
+                Code::UNAVAILABLE
+            }
             // Kitex's protocol exception, 7, goes out as the gRPC code 7.
             Self::Decode(_) => Code(7),
             Self::TooLarge { .. } => Code::RESOURCE_EXHAUSTED,
@@ -364,7 +374,7 @@ impl Error {
                 Cancelled::ConnectionLost { .. } => Origin::Network,
                 _ => Origin::User,
             },
-            Self::Connect(_) | Self::ConnectionLost(_) => Origin::Network,
+            Self::NoInstance(_) | Self::Connect(_) | Self::ConnectionLost(_) => Origin::Network,
             Self::TooLarge { what, .. } if what.starts_with("received") => Origin::Remote,
             _ => Origin::User,
         }
@@ -388,6 +398,9 @@ impl Error {
             Self::Reset { code } => {
                 format!("stream terminated by RST_STREAM with error code: {}", reset_name(*code))
             }
+            // Kitex's words.
+            Self::CircuitOpen(text) => format!("forbidden by circuitbreaker: {text}"),
+            Self::NoInstance(text) => format!("service discovery error: {text}"),
             Self::Connect(err) => err.to_string(),
             Self::ConnectionLost(lost) if lost.draining => "the connection is draining".to_owned(),
             Self::ConnectionLost(lost) => {

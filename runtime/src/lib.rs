@@ -283,6 +283,11 @@
 //! | `streamcall.WithHostPort` | `.host_port(…)` on the call |
 //! | `context.WithTimeout`, `context.WithDeadline` before a stream | `.timeout(…)`, `.deadline(…)` on the call |
 //! | the handler's `ctx` passed to a call | `.context(cx)` on the call |
+//! | `WithResolver`, `discovery.Resolver` | `.discover(…)`: [`discovery::Discover`] |
+//! | `WithLoadBalancer` | `.balance(…)`: [`balance`] |
+//! | `WithCircuitBreaker`, `circuitbreak.NewCBSuite` | `.circuit_breaker(…)`: [`breaker::CircuitBreaker`] |
+//! | `WithTag` | `.tag(…)` on the builder, on the call |
+//! | the key function of `NewConsistentHashOption` | `.hash_key(…)` on the call, [`balance::ConsistentHash::by`] |
 //! | `WithClientBasicInfo` | `.caller(…)` on the builder |
 //! | `client.WithTransportProtocol` | [`ClientBuilder::transport`]: [`Transport`] |
 //! | `client.WithRPCTimeout`, `callopt.WithRPCTimeout` | [`ClientBuilder::rpc_timeout`], `.timeout(…)` on the call |
@@ -295,6 +300,12 @@
 //! | `WithGRPCKeepaliveParams` | `.keepalive(…)` |
 //! | `WithFallbackService`, `WithRefuseTrafficWithoutServiceName` | [`Server::add_fallback`], [`Server::refuse_traffic_without_service_name`] |
 //! | `WithExitWaitTime` | [`Server::exit_wait_time`] |
+//! | `WithExitSignal` | [`Bound::run_until`]; [`Server::serve`] listens for Kitex's signals |
+//! | `RegisterStartHook`, `RegisterShutdownHook` | [`Server::on_start`], [`Server::on_stop`] |
+//! | `WithRegistry`, `WithRegistryInfo` | [`Server::register`]: [`Register`], [`Registration`] |
+//! | `WithLimit`, `limit.Option.UpdateControl` | [`Server::limits`], [`Handle::set_limits`] |
+//! | `WithConnectionLimiter`, `WithQPSLimiter` | [`Server::limiter`]: [`Limiter`] |
+//! | `WithLimitReporter` | [`Server::on_limit`] |
 //! | `stream.Recv` and `io.EOF`, `stream.Send`, `stream.Close`, `CloseAndRecv` | `recv` and `None`, `send`, `close`, `close_and_recv` |
 //! | `stream.Header`, `stream.Trailer` | `header`, `trailer` |
 //! | `SetHeader`, `SendHeader`, `SetTrailer` | [`Context::set_header`], [`Context::send_header`], [`Context::set_trailer`] |
@@ -362,14 +373,17 @@ pub use uuid::Uuid;
 
 pub use client::{
     Call, ClientBuilder, ClientSuite, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport,
-    WithMetadata,
+    WithMetadata, balance, breaker, discovery,
 };
 pub use codec::{ApplicationException, DecodeError, EncodeError, Message, OrderedF64, Thrift, UnknownField, Value};
 pub use context::Context;
 pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, Stage, StreamTimeout};
 pub use metadata::Metadata;
 pub use metainfo::Metainfo;
-pub use server::{Bound, Handle, Keepalive, Layered, Running, Server, ServerSuite, Service, ServiceExt};
+pub use server::{
+    Bound, Handle, Keepalive, Layered, LimitKind, Limiter, Limits, Permit, Refused, Register, Registration, Running,
+    Server, ServerSuite, Service, ServiceExt, shutdown_signal,
+};
 pub use status::{BizStatusError, Code, Status};
 pub use stream::{BidiStream, ClientStream, Receiver, Sender, call_with_timeout};
 

@@ -1,8 +1,10 @@
 //! One test binary, a module per topic.
 
+mod breaker;
 mod connections;
 mod deadlines;
 mod derive;
+mod discovery;
 mod extends;
 mod flow_control;
 mod h2spec;
@@ -17,7 +19,9 @@ mod pingpong_client;
 mod pingpong_server;
 mod public_api;
 mod routing;
+mod server_limits;
 mod service_macro;
+mod shutdown;
 mod streams;
 mod tidy;
 mod timeouts;

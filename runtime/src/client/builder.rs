@@ -1,19 +1,22 @@
 //! Makes clients.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::HeaderValue;
 use http::uri::Authority;
 
 use super::FromChannel;
+use super::balance::{Balance, WeightedRoundRobin};
+use super::breaker::CircuitBreaker;
 use super::channel::{Channel, Messages, Shared, StreamChannel};
+use super::cluster::Cluster;
+use super::discovery::{Discover, Instance};
 use super::pool::{LongConnection, Pool, Use};
 use crate::codec::envelope::Protocol;
-use crate::context::lock;
 use crate::error::{Error, Result, StreamTimeout};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
 use crate::net::Connect;
@@ -54,11 +57,21 @@ pub enum Payload {
 const DEFAULT_MESSAGES: Messages =
     Messages { layout: Layout::Framed, protocol: Protocol::Binary, usage: Use::Long(LongConnection::DEFAULT) };
 
+/// Where the instances of the service are.
+#[derive(Debug)]
+enum Targets {
+    Fixed(Vec<Instance>),
+    Discovered(Box<dyn Discover>),
+}
+
 /// What both kinds of clients can set.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Options {
     service: String,
-    addresses: Vec<String>,
+    targets: Targets,
+    balance: Arc<dyn Balance>,
+    breaker: Option<CircuitBreaker>,
+    tags: BTreeMap<String, String>,
     connect: Arc<dyn Connect>,
     connect_timeout: Duration,
     timeout: Option<Duration>,
@@ -78,7 +91,10 @@ impl Options {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             service,
-            addresses: Vec::new(),
+            targets: Targets::Fixed(Vec::new()),
+            balance: Arc::new(WeightedRoundRobin),
+            breaker: None,
+            tags: BTreeMap::new(),
             connect: Arc::new(TcpConnect),
             connect_timeout: Duration::from_secs(1),
             timeout: None,
@@ -101,9 +117,9 @@ impl Options {
         if service.is_empty() {
             return Err(Error::misuse("the service name is empty: give `builder` the name of the service to call"));
         }
-        if self.addresses.is_empty() {
+        if matches!(&self.targets, Targets::Fixed(addresses) if addresses.is_empty()) {
             return Err(Error::misuse(format!(
-                "service {service:?} has no address: call `host_ports` with at least one"
+                "service {service:?} has no address: call `host_ports` with at least one, or `discover`"
             )));
         }
         if let Some(Messages { layout, usage: Use::Multiplexed(connections), .. }) = self.messages {
@@ -139,22 +155,15 @@ impl Options {
             Some(Messages { usage: Use::Multiplexed(connections), .. }) => connections,
             _ => self.pool_size,
         };
-        let pool = Pool {
-            service: service.into(),
-            connect: self.connect,
-            http2: self.http2,
-            limits,
-            read_write_timeout: self.read_write_timeout,
-            size,
-            peers: Mutex::default(),
+        let pool = Arc::new(Pool::new(service.into(), self.connect, self.http2, limits, self.read_write_timeout, size));
+        let cluster = match self.targets {
+            Targets::Fixed(list) => Cluster::fixed(list, &pool, self.balance, self.breaker, self.tags),
+            Targets::Discovered(discover) => Cluster::discovered(discover, self.balance, self.breaker, self.tags),
         };
-        let addresses = self.addresses.iter().map(|address| pool.peer(address)).collect();
-        debug_assert!(!lock(&pool.peers).is_empty());
         Ok(Arc::new(Shared {
             pool,
             authority,
-            addresses,
-            next: AtomicUsize::new(0),
+            cluster,
             connect_timeout: self.connect_timeout,
             timeout: self.timeout,
             caller: caller.transpose()?,
@@ -170,9 +179,36 @@ impl Options {
 /// The option methods of both builders.
 macro_rules! client_options {
     () => {
-        /// Sets the addresses of the service, each `host:port`. Calls go to them in turn.
+        /// Sets the addresses of the service, each `host:port`, of equal weight. The last of this and `discover` counts.
         pub fn host_ports<A: Into<String>>(mut self, addresses: impl IntoIterator<Item = A>) -> Self {
-            self.options.addresses = addresses.into_iter().map(Into::into).collect();
+            let instances = addresses.into_iter().map(Instance::new).collect();
+            self.options.targets = Targets::Fixed(instances);
+            self
+        }
+
+        /// Sets what tells of the instances of the service, and of their changes; see [`discovery`](crate::discovery).
+        pub fn discover(mut self, discover: impl Discover) -> Self {
+            self.options.targets = Targets::Discovered(Box::new(discover));
+            self
+        }
+
+        /// Sets how instances are chosen for calls and streams; see [`balance`](crate::balance). Default
+        /// [`WeightedRoundRobin`], as Kitex.
+        pub fn balance(mut self, balance: impl Balance) -> Self {
+            self.options.balance = Arc::new(balance);
+            self
+        }
+
+        /// Stops calls to methods and instances that mostly fail; see [`breaker`](crate::breaker). Default: nothing is stopped, as
+        /// Kitex.
+        pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+            self.options.breaker = Some(breaker);
+            self
+        }
+
+        /// Calls only instances with this tag. Several tags must all be there.
+        pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.options.tags.insert(key.into(), value.into());
             self
         }
 

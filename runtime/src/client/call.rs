@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 
-use super::channel::{ATTEMPTS, Shared};
+use super::channel::Shared;
+use super::cluster::ATTEMPTS;
 use super::message;
 use crate::codec::{Buffer, Message, Reply, Success, Throws};
 use crate::context::{Context, now};
@@ -35,6 +36,8 @@ pub(super) struct CallOptions {
     pub(super) deadline: Option<Instant>,
     pub(super) connect_timeout: Option<Duration>,
     pub(super) host_port: Option<String>,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) hash_key: Option<String>,
     pub(super) metadata: Metadata,
     pub(super) metainfo: Metainfo,
     pub(super) context: Option<Context>,
@@ -88,6 +91,18 @@ macro_rules! call_options {
         /// Sends this call to one address, `host:port`, instead of the client's.
         pub fn host_port(mut self, address: impl Into<String>) -> Self {
             self.options.host_port = Some(address.into());
+            self
+        }
+
+        /// Sends this call only to instances with this tag. It wins over the client's tag of the same key.
+        pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+            self.options.tags.insert(key.into(), value.into());
+            self
+        }
+
+        /// Says what a [`ConsistentHash`](crate::balance::ConsistentHash) goes by: calls of one key go to one instance.
+        pub fn hash_key(mut self, key: impl Into<String>) -> Self {
+            self.options.hash_key = Some(key.into());
             self
         }
 
@@ -197,7 +212,10 @@ async fn open(
     request: Option<Box<dyn AnyMessage>>,
     watch: Option<&Watch>,
 ) -> Result<Stream> {
-    let mut stream = shared.open_layered(cx, options, watch).await?;
+    let admitted = shared.admit(cx)?;
+    let opened = shared.open_layered(cx, options, watch).await;
+    admitted.record(&opened);
+    let mut stream = opened?;
     if let Some(mut request) = request {
         sent(stream.send_request(&mut *request).await)?;
     }
@@ -291,10 +309,14 @@ async fn call_through<T: Success, E: Throws>(
     options: &CallOptions,
     mut args: Box<dyn AnyMessage>,
 ) -> Result<Answer<T, E>> {
-    if shared.layers.is_empty() {
-        return call(shared, cx, options, &mut *args).await;
-    }
-    Box::pin(call_layered(shared, cx, options, args)).await
+    let admitted = shared.admit(cx)?;
+    let called = if shared.layers.is_empty() {
+        call(shared, cx, options, &mut *args).await
+    } else {
+        Box::pin(call_layered(shared, cx, options, args)).await
+    };
+    admitted.record(&called);
+    called
 }
 
 /// Makes a call through the client's layers. What came beside the reply is in the context, for them and for the caller.

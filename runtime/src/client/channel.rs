@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http::header::{HeaderName, HeaderValue};
 use http::uri::Authority;
 
+use super::breaker::Admitted;
 use super::call::{Call, CallOptions, Open, StreamCall};
-use super::pool::{Patience, Peer, Pool, Use};
+use super::cluster::{Attempts, Cluster};
+use super::pool::{Patience, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
 use crate::context::{Context, Outgoing, now};
@@ -20,18 +21,14 @@ use crate::observe::{Observers, Watch};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver, timed};
 use crate::transport::Halves;
-use crate::transport::http2::client::{Open as OpenStream, Refused};
+use crate::transport::http2::client::Open as OpenStream;
 use crate::transport::pingpong::message::Layout;
-
-/// How often a stream is opened anew on another connection, where one turned out to be closed; as Kitex.
-pub(super) const ATTEMPTS: usize = 6;
 
 /// What clients of one kind share.
 pub(super) struct Shared {
-    pub(super) pool: Pool,
+    pub(super) pool: Arc<Pool>,
+    pub(super) cluster: Cluster,
     pub(super) authority: Authority,
-    pub(super) addresses: Vec<Arc<Peer>>,
-    pub(super) next: AtomicUsize,
     pub(super) connect_timeout: Duration,
     /// What calls are given unless they say otherwise.
     pub(super) timeout: Option<Duration>,
@@ -121,57 +118,6 @@ pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()
     }
 }
 
-/// The addresses that a call tries.
-pub(super) struct Attempts<'a> {
-    shared: &'a Shared,
-    named: Option<Arc<Peer>>,
-    /// The address that is tried next: each attempt of a call goes to another one.
-    turn: usize,
-    left: usize,
-    /// How many addresses may still be reachable: each is dialled in vain once.
-    reachable: usize,
-    connect_timeout: Duration,
-    last: Option<Error>,
-}
-
-impl Attempts<'_> {
-    pub(super) fn next(&mut self) -> Option<Arc<Peer>> {
-        self.left = self.left.checked_sub(1).filter(|_| self.reachable > 0)?;
-        let addresses = &self.shared.addresses;
-        let turn = self.turn;
-        self.turn = turn.wrapping_add(1);
-        Some(Arc::clone(self.named.as_ref().unwrap_or_else(|| &addresses[turn % addresses.len()])))
-    }
-
-    /// How long a connection may take to be made for a call with this deadline.
-    pub(super) fn patience(&self, deadline: Option<(Instant, Duration)>) -> Patience {
-        Patience { connect_timeout: self.connect_timeout, deadline }
-    }
-
-    /// No connection could be made.
-    pub(super) fn unreachable(&mut self, err: Error) {
-        let is_late = matches!(err, Error::DeadlineExceeded { .. });
-        self.reachable = if is_late { 0 } else { self.reachable - 1 };
-        self.last = Some(err);
-    }
-
-    /// A connection did not take the call; another may, unless the call itself is at fault.
-    fn refused(&mut self, refused: Refused) -> Result<()> {
-        match refused {
-            Refused::Stream(err) => Err(err),
-            Refused::Connection(err) => {
-                self.last = Some(err);
-                Ok(())
-            }
-        }
-    }
-
-    /// Why none took the call.
-    pub(super) fn into_error(self) -> Error {
-        self.last.unwrap_or_else(|| Error::misuse("the client has no address"))
-    }
-}
-
 impl Shared {
     /// The context of a call, from its options.
     pub(super) fn context(&self, method: &'static Method, options: &mut CallOptions) -> Result<Context> {
@@ -227,35 +173,46 @@ impl Shared {
     /// Opens a stream, within the call's deadline.
     pub(super) async fn open(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
         let metadata = self.metadata(cx);
-        let open = OpenStream {
-            path: cx.path(),
-            authority: &self.authority,
-            metadata: &metadata,
-            deadline: cx.deadline().zip(cx.timeout()),
-            parent: cx.parent(),
-        };
-        check_deadline(open.deadline)?;
-        let mut attempts = self.attempts(options);
+        let deadline = cx.deadline().zip(cx.timeout());
+        check_deadline(deadline)?;
+        let mut attempts = self.attempts(cx, options).await?;
         while let Some(peer) = attempts.next() {
             cx.set_instance(Arc::clone(&peer.address));
-            match self.pool.http2(&peer, attempts.patience(open.deadline)).await {
-                Ok(connection) => match connection.open(&open) {
-                    Ok(halves) => return Ok(halves),
-                    Err(refused) => attempts.refused(refused)?,
-                },
-                Err(err) => attempts.unreachable(err),
+            let open = OpenStream {
+                path: cx.path(),
+                authority: &self.authority,
+                metadata: &metadata,
+                deadline,
+                parent: cx.parent(),
+                load: &peer.load,
+            };
+            match self.pool.http2(&peer, attempts.patience()).await {
+                Ok(connection) => {
+                    attempts.reached(&peer);
+                    match connection.open(&open) {
+                        Ok(halves) => return Ok(halves),
+                        Err(refused) => attempts.refused(refused)?,
+                    }
+                }
+                Err(err) => attempts.unreachable(&peer, err),
             }
         }
-        Err(attempts.into_error())
+        Err(attempts.into_error(&self.pool.service))
     }
 
-    /// The addresses to try, one after another, until one takes the call.
-    pub(super) fn attempts<'a>(&'a self, options: &CallOptions) -> Attempts<'a> {
-        let named = options.host_port.as_deref().map(|address| self.pool.peer(address));
-        let instances = if named.is_some() { 1 } else { self.addresses.len() };
+    /// Lets a call through the circuit breaker of its method, which is to hear how it went.
+    pub(super) fn admit(&self, cx: &Context) -> Result<Admitted<'_>> {
+        match &self.cluster.breaker {
+            Some(breaker) => breaker.admit_call(&self.pool.service, cx.method()),
+            None => Ok(Admitted::unguarded()),
+        }
+    }
+
+    /// The instances to try, one after another, until one takes the call.
+    pub(super) async fn attempts<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Result<Attempts<'a>> {
         let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
-        Attempts { shared: self, named, turn, left: ATTEMPTS, reachable: instances, connect_timeout, last: None }
+        let patience = Patience { connect_timeout, deadline: cx.deadline().zip(cx.timeout()) };
+        self.cluster.attempts(&self.pool, cx, options, patience).await
     }
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.

@@ -17,6 +17,7 @@ use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Result, Stage};
 use crate::status::BizStatusError;
+use crate::transport::http2::client::Refused;
 use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put};
 use crate::transport::pingpong::{client, mux};
 use crate::wire::ttheader::{self, Header, key};
@@ -77,8 +78,9 @@ async fn call_unbounded(
     let header = header(shared, messages, cx, seq_id)?;
     let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
-    let (taken, peer) = take(shared, messages.usage, cx, options).await?;
-    let exchanged = exchange(taken, &peer, request, seq_id, cx.is_oneway(), deadline).await?;
+    let (taken, peer) = take(shared, messages.usage, cx, options, seq_id).await?;
+    let _running = peer.load.begin();
+    let exchanged = exchange(taken, &peer, request, cx.is_oneway(), deadline).await?;
     match exchanged {
         None => Ok(Answer { message: None, kept: None }),
         Some((message, kept)) => check(message, kept, cx.method(), seq_id),
@@ -96,15 +98,14 @@ async fn exchange(
     taken: Taken,
     peer: &Arc<Peer>,
     request: Buffer,
-    seq_id: i32,
     oneway: bool,
     deadline: Option<(Instant, Duration)>,
 ) -> Result<Option<(Message, Option<Kept>)>> {
     let address = &peer.address;
     let with = With { address, begin: now(), deadline };
     let (mut connection, long) = match taken {
-        Taken::Shared(connection) => {
-            let sending = connection.send(seq_id, request, oneway, address);
+        Taken::Shared(place) => {
+            let sending = place.send(request, address);
             let Some(ticket) = with.stage(Stage::Write, sending).await? else { return Ok(None) };
             let message = with.stage(Stage::Read, ticket.answer(address)).await?;
             return Ok(Some((message, None)));
@@ -146,31 +147,48 @@ impl With<'_> {
 
 /// A connection for a call.
 enum Taken {
-    Shared(mux::Connection),
+    Shared(mux::Place),
     /// It rests afterwards where that is allowed.
     Own(client::Connection, Option<LongConnection>),
 }
 
 /// Takes a connection that can carry the call.
-async fn take(shared: &Shared, usage: Use, cx: &Context, options: &CallOptions) -> Result<(Taken, Arc<Peer>)> {
-    let deadline = cx.deadline().zip(cx.timeout());
-    let mut attempts = shared.attempts(options);
+async fn take(
+    shared: &Shared,
+    usage: Use,
+    cx: &Context,
+    options: &CallOptions,
+    seq_id: i32,
+) -> Result<(Taken, Arc<Peer>)> {
+    let mut attempts = shared.attempts(cx, options).await?;
     while let Some(peer) = attempts.next() {
         cx.set_instance(Arc::clone(&peer.address));
-        let patience = attempts.patience(deadline);
+        let patience = attempts.patience();
         let taken = match usage {
-            Use::Multiplexed(_) => shared.pool.mux(&peer, patience).await.map(Taken::Shared),
+            Use::Multiplexed(_) => match shared.pool.mux(&peer, patience).await {
+                Ok(connection) => match connection.reserve(seq_id, cx.is_oneway()) {
+                    Ok(place) => Ok(Taken::Shared(place)),
+                    Err(err) => {
+                        attempts.refused(Refused::Connection(err))?;
+                        continue;
+                    }
+                },
+                Err(err) => Err(err),
+            },
             Use::Short => shared.pool.exclusive(&peer, None, patience).await.map(|it| Taken::Own(it, None)),
             Use::Long(long) => {
                 shared.pool.exclusive(&peer, Some(long), patience).await.map(|it| Taken::Own(it, Some(long)))
             }
         };
         match taken {
-            Ok(taken) => return Ok((taken, peer)),
-            Err(err) => attempts.unreachable(err),
+            Ok(taken) => {
+                attempts.reached(&peer);
+                return Ok((taken, peer));
+            }
+            Err(err) => attempts.unreachable(&peer, err),
         }
     }
-    Err(attempts.into_error())
+    Err(attempts.into_error(&shared.pool.service))
 }
 
 /// Kitex's rule: one counter for the process, and no 0, which is no call's.

@@ -1,8 +1,13 @@
 //! The clients: from a method of a trait to a stream on some connection.
 
+pub mod balance;
+pub mod breaker;
 mod builder;
 mod call;
 mod channel;
+mod cluster;
+pub mod discovery;
+mod health;
 mod message;
 mod pool;
 

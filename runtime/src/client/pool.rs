@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
+use super::health::Health;
 use crate::context::{lock, now};
 use crate::error::{ConnectError, Error, Result, Stage};
 use crate::net::{BoxIo, Connect};
+use crate::transport::Load;
 use crate::transport::http2::Config;
 use crate::transport::http2::client::Connection;
 use crate::transport::pingpong::{client, mux};
@@ -57,13 +59,16 @@ pub(super) struct Pool {
     pub(super) read_write_timeout: Option<Duration>,
     /// Shared connections per address.
     pub(super) size: usize,
-    pub(super) peers: Mutex<HashMap<String, Arc<Peer>>>,
+    peers: Mutex<HashMap<String, Arc<Peer>>>,
 }
 
 /// The connections to one address.
 #[derive(Debug)]
 pub(super) struct Peer {
     pub(super) address: Arc<str>,
+    pub(super) health: Health,
+    /// The streams and calls that run on it.
+    pub(super) load: Load,
     http2: Slots<Connection>,
     mux: Slots<mux::Connection>,
     resting: Mutex<Vec<Resting>>,
@@ -168,7 +173,21 @@ pub(super) struct Patience {
     pub(super) deadline: Option<(Instant, Duration)>,
 }
 
+/// How many addresses that only calls have named are remembered. Beyond it, connections to those that no call uses are closed.
+const MOST_NAMED: usize = 256;
+
 impl Pool {
+    pub(super) fn new(
+        service: Arc<str>,
+        connect: Arc<dyn Connect>,
+        http2: Config,
+        limits: Limits,
+        read_write_timeout: Option<Duration>,
+        size: usize,
+    ) -> Self {
+        Self { service, connect, http2, limits, read_write_timeout, size, peers: Mutex::default() }
+    }
+
     /// The connections to an address, made up where it is new.
     pub(super) fn peer(&self, address: &str) -> Arc<Peer> {
         let mut peers = lock(&self.peers);
@@ -176,6 +195,8 @@ impl Pool {
             let (http2, mux) = (Slots::new(self.size), Slots::new(self.size));
             Arc::new(Peer {
                 address: Arc::from(address),
+                health: Health::new(),
+                load: Load::default(),
                 http2,
                 mux,
                 resting: Mutex::default(),
@@ -183,6 +204,24 @@ impl Pool {
             })
         };
         Arc::clone(peers.entry(address.to_owned()).or_insert_with(new))
+    }
+
+    /// The connections to an address that a call names.
+    pub(super) fn named(&self, address: &str) -> Arc<Peer> {
+        let mut peers = lock(&self.peers);
+        let is_new = !peers.contains_key(address);
+        // Those that discovery gave have another user.
+        let is_unused = |peer: &Arc<Peer>| Arc::strong_count(peer) == 1 && peer.load.running() == 0;
+        if is_new && peers.values().filter(|peer| is_unused(peer)).count() >= MOST_NAMED {
+            peers.retain(|_, peer| !is_unused(peer));
+        }
+        drop(peers);
+        self.peer(address)
+    }
+
+    /// Lets go of a peer that is gone: what runs on it goes on, and then its connections are closed.
+    pub(super) fn forget(&self, gone: &Peer) {
+        lock(&self.peers).remove(&*gone.address);
     }
 
     /// The next HTTP/2 connection to a peer.
@@ -229,7 +268,7 @@ impl Pool {
         let begin = now();
         let until = begin.checked_add(connect_timeout);
         let deadline = deadline.filter(|(at, _)| until.is_none_or(|until| *at < until));
-        Dial { pool: self, address: &peer.address, begin, until, connect_timeout, deadline }
+        Dial { pool: self, peer, begin, until, connect_timeout, deadline }
     }
 }
 
@@ -237,7 +276,7 @@ impl Pool {
 #[derive(Clone, Copy)]
 struct Dial<'a> {
     pool: &'a Pool,
-    address: &'a str,
+    peer: &'a Peer,
     begin: Instant,
     until: Option<Instant>,
     connect_timeout: Duration,
@@ -247,18 +286,19 @@ struct Dial<'a> {
 
 impl Dial<'_> {
     async fn connect(self) -> Result<BoxIo> {
-        self.stage(Stage::Connect, self.pool.connect.connect(self.address)).await
+        let connected = self.stage(Stage::Connect, self.pool.connect.connect(&self.peer.address)).await;
+        connected.inspect(|_| self.peer.health.reached())
     }
 
     /// Runs a stage to its end or to that of the time.
     async fn stage<T>(self, during: Stage, stage: impl Future<Output = io::Result<T>>) -> Result<T> {
         let failed = |source| {
-            let (service, address) = (self.pool.service.to_string(), self.address.to_owned());
+            let (service, address) = (self.pool.service.to_string(), self.peer.address.to_string());
             let after = now().saturating_duration_since(self.begin);
             Error::Connect(Arc::new(ConnectError { service, address, during, after, source }))
         };
         if let Some((at, after)) = self.deadline {
-            let late = |_| Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) };
+            let late = |_| Error::DeadlineExceeded { during, after, peer: Some(Arc::clone(&self.peer.address)) };
             return timeout_at(at.into(), stage).await.map_err(late)?.map_err(failed);
         }
         let Some(until) = self.until else { return stage.await.map_err(failed) };

@@ -11,11 +11,13 @@ use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::Options;
+use super::lifecycle::raise;
+use super::limits::Gate;
 use crate::net::sniff::sniff;
 use crate::net::{Address, BoxIo, Listen};
 use crate::transport::http2::server as http2;
 use crate::transport::pingpong::server as pingpong;
-use crate::transport::{Dispatch, Host, Shutdown, Stopping};
+use crate::transport::{Admission, Dispatch, Host, Shutdown, Stopping};
 use crate::wire::detect::{Detected, detect};
 
 /// How long a server without free file descriptors waits before it asks again, as Kitex.
@@ -25,6 +27,7 @@ const BACK_OFF: Duration = Duration::from_millis(10);
 pub(super) async fn run(
     mut listener: Box<dyn Listen>,
     dispatch: Arc<dyn Dispatch>,
+    gate: &Gate,
     options: Options,
     stop: Arc<watch::Sender<Stopping>>,
 ) {
@@ -39,7 +42,9 @@ pub(super) async fn run(
         };
         match accepted {
             Ok((io, peer)) => {
-                connections.spawn(serve(io, peer, host.clone(), Arc::clone(&options)));
+                if let Some(admission) = gate.connection(&peer) {
+                    connections.spawn(serve(io, peer, admission, host.clone(), Arc::clone(&options)));
+                }
             }
             Err(err) if err.kind() == io::ErrorKind::NotConnected => break,
             Err(err) => {
@@ -50,7 +55,9 @@ pub(super) async fn run(
     }
     // Who has connected already is served, and told to go elsewhere.
     while let Some(Ok((io, peer))) = listener.accept().now_or_never() {
-        connections.spawn(serve(io, peer, host.clone(), Arc::clone(&options)));
+        if let Some(admission) = gate.connection(&peer) {
+            connections.spawn(serve(io, peer, admission, host.clone(), Arc::clone(&options)));
+        }
     }
     // The address is free for the next process while the last calls end.
     drop(listener);
@@ -59,17 +66,24 @@ pub(super) async fn run(
         while connections.join_next().await.is_some() {}
         host.handlers.wait().await;
     };
-    if *stop.borrow() == Stopping::No {
-        return drained.await;
-    }
-    if timeout(options.exit_wait_time, drained).await.is_err() {
-        stop.send_replace(Stopping::Forced);
+    let mut shutdown = host.shutdown.clone();
+    let out_of_time = async {
+        // Not at once where the listener has ended by itself: then nothing asks for an end.
+        shutdown.reached(Stopping::Draining).await;
+        let _ = timeout(options.exit_wait_time, shutdown.reached(Stopping::Forced)).await;
+    };
+    let is_drained = tokio::select! {
+        () = drained => true,
+        () = out_of_time => false,
+    };
+    if !is_drained {
+        raise(&stop, Stopping::Forced);
         while connections.join_next().await.is_some() {}
     }
 }
 
 /// Serves one connection to its end. What goes wrong on it concerns no other.
-async fn serve(mut io: BoxIo, peer: Address, mut host: Host, options: Arc<Options>) {
+async fn serve(mut io: BoxIo, peer: Address, _admission: Admission, mut host: Host, options: Arc<Options>) {
     let detected = tokio::select! {
         detected = timeout(options.detection_timeout, sniff(&mut io, is_decided)) => detected,
         () = host.shutdown.last_call() => return,

@@ -3,12 +3,16 @@
 mod accept;
 pub(crate) mod call;
 mod layered;
+mod lifecycle;
+mod limits;
+mod paced;
+mod register;
 pub(crate) mod router;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +22,9 @@ use tokio::sync::watch;
 pub use crate::transport::http2::Keepalive;
 pub use call::Service;
 pub use layered::{Layered, ServiceExt};
+pub use lifecycle::shutdown_signal;
+pub use limits::{LimitKind, Limiter, Limits, Permit, Refused};
+pub use register::{Register, Registration};
 
 use crate::error::{Error, Result};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
@@ -27,7 +34,9 @@ use crate::observe::{Observe, Observers, StatsLevel};
 use crate::transport::http2::Config;
 use crate::transport::pingpong::server as pingpong;
 use crate::transport::{Dispatch, Stopping};
-use crate::wire::ttheader::Limits;
+use crate::wire::ttheader;
+use lifecycle::{Lifecycle, Signals, raise};
+use limits::{Gate, OnLimit};
 use router::{Router, Services};
 
 /// Serves services on one port.
@@ -62,6 +71,10 @@ pub struct Server {
     layers: Layers,
     observers: Observers,
     options: Options,
+    limits: Limits,
+    limiters: Vec<Arc<dyn Limiter>>,
+    on_limit: Vec<OnLimit>,
+    lifecycle: Lifecycle,
 }
 
 #[derive(Clone, Debug)]
@@ -87,7 +100,12 @@ impl Default for Server {
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let services = self.services.all.iter().map(|service| service.schema().name).collect::<Vec<_>>();
-        f.debug_struct("Server").field("services", &services).field("options", &self.options).finish()
+        f.debug_struct("Server")
+            .field("services", &services)
+            .field("options", &self.options)
+            .field("limits", &self.limits)
+            .field("lifecycle", &self.lifecycle)
+            .finish_non_exhaustive()
     }
 }
 
@@ -101,7 +119,7 @@ impl Server {
             options: Options {
                 http2: Config { keepalive: Some(Keepalive::server_default()), ..Config::default() },
                 pingpong: pingpong::Config {
-                    limits: Limits::default(),
+                    limits: ttheader::Limits::default(),
                     read_write_timeout: Duration::from_secs(10),
                     max_idle_time: Some(Duration::from_secs(600)),
                     max_concurrent_calls: 1_000,
@@ -109,6 +127,10 @@ impl Server {
                 detection_timeout: Duration::from_secs(5),
                 exit_wait_time: Duration::from_secs(5),
             },
+            limits: Limits::default(),
+            limiters: Vec::new(),
+            on_limit: Vec::new(),
+            lifecycle: Lifecycle::default(),
         }
     }
 
@@ -215,6 +237,52 @@ impl Server {
         self
     }
 
+    /// Sets how much the server takes on. Default: no limit. [`Handle::set_limits`] changes it while the server runs.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Adds a limit of one's own, which is asked after those of [`Server::limits`].
+    pub fn limiter(mut self, limiter: impl Limiter) -> Self {
+        self.limiters.push(Arc::new(limiter));
+        self
+    }
+
+    /// Calls a function for every connection, stream and call that is refused for a limit. It should be quick.
+    pub fn on_limit(mut self, on_limit: impl Fn(&Refused) + Send + Sync + 'static) -> Self {
+        self.on_limit.push(Arc::new(on_limit));
+        self
+    }
+
+    /// Runs something when the server takes connections; it is given the address. Several run one after another, and before the
+    /// server is registered.
+    pub fn on_start<F, Run>(mut self, hook: F) -> Self
+    where
+        F: FnOnce(Address) -> Run + Send + 'static,
+        Run: Future<Output = ()> + Send + 'static,
+    {
+        self.lifecycle.on_start.push(Box::new(move |address| Box::pin(hook(address))));
+        self
+    }
+
+    /// Runs something when a shutdown begins, before the server is deregistered and its clients are told. Several run one after
+    /// another; all of them and the deregistration have [`Server::exit_wait_time`].
+    pub fn on_stop<F, Run>(mut self, hook: F) -> Self
+    where
+        F: FnOnce() -> Run + Send + 'static,
+        Run: Future<Output = ()> + Send + 'static,
+    {
+        self.lifecycle.on_stop.push(Box::new(move || Box::pin(hook())));
+        self
+    }
+
+    /// Makes the server known to a registry while it runs: after its start hooks, and until a shutdown begins.
+    pub fn register(mut self, registry: impl Register, registration: Registration) -> Self {
+        self.lifecycle.registries.push((Arc::new(registry), registration));
+        self
+    }
+
     /// How long a shutdown waits for the calls that run, before it resets their streams. Default 5 s, as Kitex.
     pub fn exit_wait_time(mut self, time: Duration) -> Self {
         self.options.exit_wait_time = time;
@@ -268,13 +336,12 @@ impl Server {
         self
     }
 
-    /// Binds a TCP address and serves it until the process ends, or the listener fails for good.
+    /// Binds a TCP address and serves it until a signal asks the process to end; see [`Bound::run_until_signal`].
     ///
     /// # Errors
-    /// As [`Server::bind`].
+    /// As [`Server::bind`] and [`Bound::run_until_signal`].
     pub async fn serve(self, address: impl ToSocketAddrs) -> Result<()> {
-        self.bind(address).await?.run().await;
-        Ok(())
+        self.bind(address).await?.run_until_signal().await
     }
 
     /// Binds a TCP address; port 0 lets the system choose. Connections are taken once [`Bound::run`] runs.
@@ -291,15 +358,25 @@ impl Server {
     /// Serves a listener of another kind.
     ///
     /// # Errors
-    /// An option that cannot be, by its name; no service, two of one name, two fallbacks, or a ping-pong method that several services have and not the fallback.
+    /// An option that cannot be, by its name; no service, two of one name, two fallbacks, or a ping-pong method that several
+    /// services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
         self.options.http2.check()?;
         if self.options.detection_timeout.is_zero() {
             return Err(Error::misuse("`detection_timeout` is 0: no connection could show what it speaks"));
         }
-        let dispatch: Arc<dyn Dispatch> = Arc::new(Router::new(self.services, &self.layers, self.observers)?);
+        self.limits.check()?;
+        let gate = Arc::new(Gate::new(self.limits, self.limiters, self.on_limit));
+        let dispatch: Arc<dyn Dispatch> =
+            Arc::new(Router::new(self.services, &self.layers, self.observers, Arc::clone(&gate))?);
         let (stop, _) = watch::channel(Stopping::No);
-        Ok(Bound { listener: Box::new(listener), dispatch, options: self.options, stop: Arc::new(stop) })
+        Ok(Bound {
+            listener: Box::new(listener),
+            dispatch,
+            options: self.options,
+            lifecycle: self.lifecycle,
+            handle: Handle { stop: Arc::new(stop), gate },
+        })
     }
 }
 
@@ -309,7 +386,8 @@ pub struct Bound {
     listener: Box<dyn Listen>,
     dispatch: Arc<dyn Dispatch>,
     options: Options,
-    stop: Arc<watch::Sender<Stopping>>,
+    lifecycle: Lifecycle,
+    handle: Handle,
 }
 
 impl fmt::Debug for Bound {
@@ -328,16 +406,56 @@ impl Bound {
     /// Stops the server from elsewhere.
     #[must_use]
     pub fn handle(&self) -> Handle {
-        Handle { stop: Arc::clone(&self.stop) }
+        self.handle.clone()
     }
 
     /// Serves until it is stopped: by its [`Handle`], or by dropping this future, which resets what runs.
     ///
-    /// A stop first tells every client to open no more streams here, then waits for those that run, for
-    /// [`Server::exit_wait_time`] at most, then resets the rest with Kitex's code for a graceful shutdown.
+    /// A stop runs the stop hooks and takes the server out of its registries; then closes the listener and tells every client to
+    /// open no more streams here (GOAWAY; `crrst` in the replies of ping-pong calls over TTHeader); then waits for what runs,
+    /// for [`Server::exit_wait_time`] at most; then resets the rest with Kitex's code for a graceful shutdown. Ping-pong
+    /// connections are closed when they rest, and after the call that they carry.
     pub async fn run(self) {
-        let Self { listener, dispatch, options, stop } = self;
-        accept::run(listener, dispatch, options, stop).await;
+        let Self { listener, dispatch, options, lifecycle, handle } = self;
+        let (address, patience, stop) = (listener.local_address(), options.exit_wait_time, handle.stop);
+        let serving = async {
+            accept::run(listener, dispatch, &handle.gate, options, Arc::clone(&stop)).await;
+            raise(&stop, Stopping::Leaving);
+        };
+        tokio::join!(serving, lifecycle.run(address, &stop, patience));
+    }
+
+    /// Serves until `end` is ready, and then shuts down as [`Bound::run`] does.
+    pub async fn run_until(self, end: impl Future<Output = ()>) {
+        let handle = self.handle();
+        let mut running = pin!(self.run());
+        tokio::select! {
+            () = &mut running => return,
+            () = end => handle.shutdown(),
+        }
+        running.await;
+    }
+
+    /// Serves until a signal asks the process to end, and then shuts down as [`Bound::run`] does; a second signal resets what
+    /// still runs. The signals are those of [`shutdown_signal`].
+    ///
+    /// # Errors
+    /// A system that does not let the process listen for signals.
+    pub async fn run_until_signal(self) -> Result<()> {
+        let mut signals = Signals::listen()?;
+        let handle = self.handle();
+        let mut running = pin!(self.run());
+        for stop in [Handle::shutdown, Handle::shutdown_now] {
+            tokio::select! {
+                () = &mut running => return Ok(()),
+                signal = signals.next() => {
+                    signal?;
+                    stop(&handle);
+                }
+            }
+        }
+        running.await;
+        Ok(())
     }
 
     /// As [`Bound::run`], in a task of its own.
@@ -347,16 +465,56 @@ impl Bound {
     }
 }
 
-/// Stops a server.
-#[derive(Clone, Debug)]
+/// Stops a server, and changes its limits while it runs.
+#[derive(Clone)]
 pub struct Handle {
     stop: Arc<watch::Sender<Stopping>>,
+    gate: Arc<Gate>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("limits", &self.limits())
+            .field("connections", &self.connections())
+            .field("concurrent_calls", &self.concurrent_calls())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Handle {
     /// Begins a graceful shutdown. Doing it twice is doing it once.
     pub fn shutdown(&self) {
-        self.stop.send_if_modified(|stage| std::mem::replace(stage, (*stage).max(Stopping::Draining)) == Stopping::No);
+        raise(&self.stop, Stopping::Leaving);
+    }
+
+    /// Ends the server without waiting for what runs: it is reset. Also for a graceful shutdown that takes too long.
+    pub fn shutdown_now(&self) {
+        raise(&self.stop, Stopping::Forced);
+    }
+
+    /// How much the server takes on.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.gate.limits()
+    }
+
+    /// Changes how much the server takes on. What runs already goes on, also where it is over the new limits. A limit of 0 is
+    /// taken here, to refuse everything for a while.
+    pub fn set_limits(&self, limits: Limits) {
+        self.gate.set(limits);
+    }
+
+    /// How many connections are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.gate.connections.running()
+    }
+
+    /// How many streams and calls run.
+    #[must_use]
+    pub fn concurrent_calls(&self) -> usize {
+        self.gate.calls.running()
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::call::{ServerCall, Service};
+use super::limits::Gate;
 use crate::codec::envelope::ApplicationException;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::middleware::Layers;
 use crate::observe::Observers;
 use crate::schema::{self, Method, Mode};
 use crate::status::Code;
-use crate::transport::{Answer, Dispatch, Exchange, Outcome, Route};
+use crate::transport::{Admission, Answer, Dispatch, Exchange, Outcome, Route};
 
 /// The services of a server, and what calls them.
 #[derive(Default)]
@@ -29,6 +30,7 @@ pub(crate) struct Router {
     /// What runs around the calls of each service.
     layers: Vec<Arc<Layers>>,
     names: HashMap<&'static str, (usize, HashMap<&'static str, usize>)>,
+    gate: Arc<Gate>,
     /// The methods, for calls that name no service, or a wrong one.
     nameless: HashMap<&'static str, Nameless>,
     refuse_nameless: bool,
@@ -47,7 +49,7 @@ struct Nameless {
 impl Router {
     /// # Errors
     /// No service, two of one name, two fallbacks, or a method of several services that a nameless call could not choose.
-    pub(super) fn new(services: Services, layers: &Layers, observers: Observers) -> Result<Self> {
+    pub(super) fn new(services: Services, layers: &Layers, observers: Observers, gate: Arc<Gate>) -> Result<Self> {
         let Services { all, fallbacks, refuse_nameless } = services;
         let schemas: Vec<_> = all.iter().map(|service| service.schema()).collect();
         if schemas.is_empty() {
@@ -79,6 +81,7 @@ impl Router {
             names,
             services: all,
             layers,
+            gate,
             refuse_nameless,
             observers: observers.into(),
         })
@@ -155,7 +158,15 @@ impl Dispatch for Router {
         &self.services[route.service].schema().methods[route.method]
     }
 
+    fn admit(&self, context: &Context) -> Result<Admission> {
+        self.gate.call(context)
+    }
+
     fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome {
+        let exchange = match exchange {
+            Exchange::Stream(halves) => Exchange::Stream(self.gate.pace(halves, &context)),
+            message @ Exchange::Message { .. } => message,
+        };
         let Some(watch) = self.observers.watch(&context) else { return self.run(route, context, exchange) };
         let exchange = match exchange {
             Exchange::Stream(halves) => Exchange::Stream(halves.watched_on_server(&watch)),

@@ -6,9 +6,11 @@
 pub(crate) mod http2;
 pub(crate) mod pingpong;
 
+use std::any::Any;
 use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
@@ -116,6 +118,51 @@ pub(crate) struct Halves {
     pub(crate) recv: Box<dyn RecvHalf>,
 }
 
+/// Counts what runs on an instance.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Load(Arc<AtomicUsize>);
+
+impl Load {
+    /// Counts one more, until what it answers is dropped.
+    pub(crate) fn begin(&self) -> Running {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Running(Arc::clone(&self.0))
+    }
+
+    /// As [`Load::begin`], where fewer than so many run.
+    pub(crate) fn begin_below(&self, most: usize) -> Option<Running> {
+        let one_more = |running| (running < most).then_some(running + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Running(Arc::clone(&self.0)))
+    }
+
+    pub(crate) fn running(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A stream or call that runs.
+#[derive(Debug)]
+pub(crate) struct Running(Arc<AtomicUsize>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection, stream or call that a server took on; it counts until this is dropped.
+pub(crate) struct Admission {
+    _running: Running,
+    _held: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Admission {
+    pub(crate) fn new(running: Running, held: Vec<Box<dyn Any + Send + Sync>>) -> Self {
+        Self { _running: running, _held: held }
+    }
+}
+
 /// What a server's transport hands its calls to.
 pub(crate) trait Dispatch: Send + Sync {
     /// Finds a method by the names on the wire.
@@ -126,6 +173,12 @@ pub(crate) trait Dispatch: Send + Sync {
 
     /// The method that was found.
     fn method(&self, route: Route) -> &'static Method;
+
+    /// Takes a call on, before anything of it is read. Whoever runs it holds the answer until it has ended.
+    ///
+    /// # Errors
+    /// What the caller is told: the server has enough to do.
+    fn admit(&self, context: &Context) -> Result<Admission>;
 
     /// Runs a call: the handler, and what is around it.
     fn call(&self, route: Route, context: Context, exchange: Exchange) -> Outcome;
@@ -179,6 +232,8 @@ pub(crate) struct Host {
 pub(crate) enum Stopping {
     /// It serves.
     No,
+    /// It serves, and lets it be known that it is about to end.
+    Leaving,
     /// New calls are turned away, those that run may end.
     Draining,
     /// What still runs is reset.

@@ -1,6 +1,5 @@
 //! Serves the echo contract: `contract-server [--addr 127.0.0.1:0] [--forward HOST:PORT]` prints `listening HOST:PORT` and
-//! serves until it is killed, or until SIGTERM, which ends it gracefully. With `--forward` it is a chain: every call goes on to
-//! the server there.
+//! serves until a signal ends it gracefully. With `--forward` it is a chain: every call goes on to the server there.
 
 use std::sync::Arc;
 
@@ -27,13 +26,5 @@ async fn main() -> thrill::Result<()> {
     };
     let server = server.bind(value("addr").unwrap_or("127.0.0.1:0")).await?;
     println!("listening {}", server.local_address());
-    let handle = server.handle();
-    tokio::spawn(async move {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        terminate.recv().await;
-        handle.shutdown();
-        std::io::Result::Ok(())
-    });
-    server.run().await;
-    Ok(())
+    server.run_until_signal().await
 }

@@ -24,7 +24,7 @@ use crate::context::{Context, lock, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
 use crate::net::BoxIo;
-use crate::transport::{Frame, Halves, RecvHalf, SendHalf};
+use crate::transport::{Frame, Halves, Load, RecvHalf, SendHalf};
 use crate::wire::grpc;
 
 /// A connection; clones share it.
@@ -55,6 +55,8 @@ pub(crate) struct Open<'a> {
     pub(crate) deadline: Option<(Instant, Duration)>,
     /// The call that this one is part of: its end ends this one.
     pub(crate) parent: Option<&'a Context>,
+    /// Counts the stream as long as it runs.
+    pub(crate) load: &'a Load,
 }
 
 /// Why a stream could not be opened on a connection.
@@ -140,7 +142,7 @@ impl Connection {
         let lane = &self.shared.lane;
         let request = request(open).map_err(Refused::Stream)?;
         let (response, send) = self.send_request(request)?;
-        let outbox = Outbox::client(Arc::clone(lane), self.shared.config.send_buffer, open.deadline);
+        let outbox = Outbox::client(Arc::clone(lane), self.shared.config.send_buffer, open.deadline, open.load.begin());
         lane.open(Arc::clone(&outbox), Handle::Send(send)).map_err(Refused::Connection)?;
         outbox.start_timer();
         if let Some(parent) = open.parent {

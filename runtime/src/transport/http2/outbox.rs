@@ -21,6 +21,7 @@ use crate::codec::{Buffer, Encode, Payload};
 use crate::context::{Cancel, Context, SendHeader, lock, now};
 use crate::error::{Cancelled, Error, GRACEFUL_SHUTDOWN, Result, Stage};
 use crate::status::Code;
+use crate::transport::Running;
 use crate::wire::grpc;
 
 /// The sending direction of one stream, shared by its user, its connection's task, and the bytes on their way.
@@ -79,6 +80,8 @@ struct Rest {
     /// What a server's handler said when it returned.
     trailers: Option<HeaderMap>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Counts a client's stream until its user has seen the end.
+    running: Option<Running>,
 }
 
 /// How far the sending direction is.
@@ -119,14 +122,19 @@ pub(super) enum Work {
 
 impl Outbox {
     /// A client's stream, with both halves in the user's hands.
-    pub(super) fn client(lane: Arc<Lane>, limit: usize, deadline: Option<(Instant, std::time::Duration)>) -> Arc<Self> {
-        Self::new(lane, limit, deadline, None, 2)
+    pub(super) fn client(
+        lane: Arc<Lane>,
+        limit: usize,
+        deadline: Option<(Instant, std::time::Duration)>,
+        running: Running,
+    ) -> Arc<Self> {
+        Self::new(lane, limit, deadline, None, 2, Some(running))
     }
 
     /// A server's stream.
     pub(super) fn server(lane: Arc<Lane>, limit: usize, context: Context) -> Arc<Self> {
         let deadline = context.deadline().zip(context.timeout());
-        Self::new(lane, limit, deadline, Some(context), 0)
+        Self::new(lane, limit, deadline, Some(context), 0, None)
     }
 
     fn new(
@@ -135,6 +143,7 @@ impl Outbox {
         deadline: Option<(Instant, std::time::Duration)>,
         context: Option<Context>,
         halves: u8,
+        running: Option<Running>,
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State { halves, is_queued: true, ..State::default() }),
@@ -149,7 +158,7 @@ impl Outbox {
             ended: OnceLock::new(),
             broken: OnceLock::new(),
             deadline,
-            rest: Mutex::default(),
+            rest: Mutex::new(Rest { running, ..Rest::default() }),
         })
     }
 
@@ -231,8 +240,11 @@ impl Outbox {
         }
         self.sender.wake();
         self.receiver.wake();
+        let mut rest = lock(&self.rest);
+        rest.running = None;
         // The timer keeps this stream alive until it has called it.
-        let timer = lock(&self.rest).timer.take();
+        let timer = rest.timer.take();
+        drop(rest);
         drop(timer);
     }
 

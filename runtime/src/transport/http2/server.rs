@@ -159,6 +159,10 @@ impl Connection {
         let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
         let method = self.host.dispatch.method(route);
         let context = Context::new(Some(method), Some(self.peer.clone()), deadline, Metadata::received(parts.headers));
+        let admission = match self.host.dispatch.admit(&context) {
+            Ok(admission) => admission,
+            Err(err) => return refuse(&mut respond, Refusal::Status(err), context.metadata().raw()),
+        };
         let lane = Arc::clone(self.streams.lane());
         let outbox = Outbox::server(lane, self.config.send_buffer, context.clone());
         context.on_send_header(&outbox);
@@ -178,6 +182,7 @@ impl Connection {
         let call = self.host.dispatch.call(route, context.clone(), Exchange::Stream(halves));
         self.host.handlers.spawn(async move {
             let outcome = call.await;
+            drop(admission);
             let mut trailers = HeaderMap::with_capacity(4);
             grpc::put_status(&mut trailers, outcome.as_ref().map(drop).map_err(|(err, failed)| (err, *failed)));
             context.take_trailer().write_to(&mut trailers);

@@ -43,16 +43,17 @@ struct Waiting {
 }
 
 /// A call that waits; given up by dropping it.
-pub(crate) struct Ticket<'a> {
-    calls: &'a Calls,
+pub(crate) struct Ticket {
+    /// Held, so that the connection stays as long as a call waits on it.
+    connection: Connection,
     seq_id: i32,
     answer: oneshot::Receiver<Message>,
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Ticket {
     /// An answer that comes later belongs to no one.
     fn drop(&mut self) {
-        lock(&self.calls.waiting).answers.remove(&self.seq_id);
+        lock(&self.connection.calls.waiting).answers.remove(&self.seq_id);
     }
 }
 
@@ -82,37 +83,48 @@ impl Connection {
         !self.requests.is_closed() && lock(&self.calls.waiting).closed.is_none()
     }
 
-    /// Sends a request; waits for room where the server does not read. What it gives waits for the answer, if there is to
-    /// be one.
-    pub(crate) async fn send(
-        &self,
-        seq_id: i32,
-        request: Buffer,
-        oneway: bool,
-        peer: &str,
-    ) -> Result<Option<Ticket<'_>>> {
-        let ticket = if oneway { None } else { Some(self.wait(seq_id)?) };
-        let len = request.len().min(UNSENT) as u32;
-        let room = Arc::clone(&self.room).acquire_many_owned(len).await.ok();
-        self.requests.send(Queued { message: request, _room: room }).map_err(|_| lost(peer))?;
-        Ok(ticket)
-    }
-
-    fn wait(&self, seq_id: i32) -> Result<Ticket<'_>> {
-        let (send, answer) = oneshot::channel();
+    /// Gives a call its place: from here on, the connection's end is the call's.
+    ///
+    /// # Errors
+    /// The connection takes no more calls. Nothing of this one was sent: another may take it.
+    pub(crate) fn reserve(self, seq_id: i32, oneway: bool) -> Result<Place> {
         let mut waiting = lock(&self.calls.waiting);
         if let Some(err) = &waiting.closed {
             return Err(err.clone());
         }
-        waiting.answers.insert(seq_id, send);
-        Ok(Ticket { calls: &self.calls, seq_id, answer })
+        let ticket = (!oneway).then(|| {
+            let (send, answer) = oneshot::channel();
+            waiting.answers.insert(seq_id, send);
+            Ticket { connection: self.clone(), seq_id, answer }
+        });
+        drop(waiting);
+        Ok(Place { connection: self, ticket })
     }
 }
 
-impl Ticket<'_> {
+/// A call's place on a connection.
+pub(crate) struct Place {
+    connection: Connection,
+    /// `None`: the call gets no answer.
+    ticket: Option<Ticket>,
+}
+
+impl Place {
+    /// Sends a request; waits for room where the server does not read. What it gives waits for the answer, if there is to
+    /// be one.
+    pub(crate) async fn send(self, request: Buffer, peer: &str) -> Result<Option<Ticket>> {
+        let Self { connection: Connection { requests, room, .. }, ticket } = self;
+        let len = request.len().min(UNSENT) as u32;
+        let room = room.acquire_many_owned(len).await.ok();
+        requests.send(Queued { message: request, _room: room }).map_err(|_| lost(peer))?;
+        Ok(ticket)
+    }
+}
+
+impl Ticket {
     /// Waits for the answer.
     pub(crate) async fn answer(mut self, peer: &str) -> Result<Message> {
-        let ended = |_| lock(&self.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer));
+        let ended = |_| lock(&self.connection.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer));
         (&mut self.answer).await.map_err(ended)
     }
 }

@@ -361,9 +361,15 @@ impl Caller {
             return request.except(ApplicationException::INTERNAL_ERROR, &text, self.reply_header()?).map(keep);
         }
         let context = context(method, &self.peer, &message.header);
+        let admission = match self.host.dispatch.admit(&context) {
+            Ok(admission) => admission,
+            Err(_) if method.oneway => return Ok(Replied { reply: None, keep: true }),
+            Err(err) => return request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep),
+        };
         let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
         let outcome = Handling(Some(self.host.dispatch.call(route, context.clone(), exchange)));
         let outcome = in_time(outcome, &context).await;
+        drop(admission);
         // The method says whether there is an answer, not the message.
         if method.oneway {
             return Ok(Replied { reply: None, keep: true });
