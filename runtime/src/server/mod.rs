@@ -223,8 +223,9 @@ impl Server {
     }
 
     /// How long a ping-pong connection may pause inside a request, and how long it may take nothing of a reply, before it
-    /// is closed. Not for streams. Default 10 s, the [`Server::partial_timeout`], which sets it, too; Kitex's
-    /// `WithReadWriteTimeout` is 5 s.
+    /// is closed. Whoever pauses behind the method's name of a request with a length is told, as by Kitex: exception 7,
+    /// `connection read timeout`. Not for streams. Default 10 s, the [`Server::partial_timeout`], which sets it, too;
+    /// Kitex's `WithReadWriteTimeout` is 5 s.
     pub fn read_write_timeout(mut self, timeout: Duration) -> Self {
         self.options.pingpong.read_write_timeout = timeout;
         self

@@ -151,14 +151,23 @@ impl Header {
     /// # Errors
     /// As [`Outline::parse`], and an info block that is not known or does not fit the header.
     pub(crate) fn parse(input: &[u8], limits: &Limits) -> Result<Option<(Self, Range<usize>)>> {
+        match Outline::parse(input, limits)? {
+            Some(outline) if input.len() >= outline.payload.end => Self::parse_begun(input, limits),
+            _ => Ok(None),
+        }
+    }
+
+    /// As [`Header::parse`], of a frame whose payload need not be there: where it is in the whole frame.
+    ///
+    /// # Errors
+    /// As [`Header::parse`].
+    pub(crate) fn parse_begun(input: &[u8], limits: &Limits) -> Result<Option<(Self, Range<usize>)>> {
         let Some(Outline { flags, seq_id, protocol_id, payload }) = Outline::parse(input, limits)? else {
             return Ok(None);
         };
-        if input.len() < payload.end {
-            return Ok(None);
-        }
+        let Some(info) = input.get(INFO_AT..payload.start) else { return Ok(None) };
         let mut header = Self { flags, seq_id, protocol_id, ..Self::default() };
-        header.parse_info(input.get(INFO_AT..payload.start).unwrap_or_default())?;
+        header.parse_info(info)?;
         Ok(Some((header, payload)))
     }
 

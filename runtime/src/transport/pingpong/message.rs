@@ -88,6 +88,29 @@ impl Reader {
         }
     }
 
+    /// What came of the message that [`Reader::next`] waits for, where a length says that more belongs to it. `None`: it
+    /// has no length, or what stands before its envelope is not all there.
+    pub(crate) fn begun(&mut self, input: &mut BytesMut) -> Option<Message> {
+        let bytes = input.split().freeze();
+        match detect(&bytes) {
+            Detected::Framed(protocol) => {
+                let range = begun_frame(&bytes, 0)?;
+                let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
+                Some(Message { layout: Layout::Framed, header, protocol, bytes, range })
+            }
+            Detected::TtHeader => {
+                let (header, payload) = Header::parse_begun(&bytes, &self.limits).ok()??;
+                let (is_framed, protocol, range) = match detect(bytes.get(payload.start..)?) {
+                    Detected::Buffered(protocol) => (false, protocol, payload.start..bytes.len()),
+                    Detected::Framed(protocol) => (true, protocol, begun_frame(&bytes, payload.start)?),
+                    _ => return None,
+                };
+                Some(Message { layout: Layout::TtHeader { is_framed }, header, protocol, bytes, range })
+            }
+            _ => None,
+        }
+    }
+
     fn next_ttheader(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
         let Some((header, payload)) = Header::parse(input, &self.limits)? else { return Ok(None) };
         let bytes = input.split_to(payload.end).freeze();
@@ -125,6 +148,12 @@ impl Reader {
         let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
         Ok(Some(Message { layout, header, protocol, range: start..bytes.len(), bytes }))
     }
+}
+
+/// Where a message is whose length stands at `at`; `None` where that is 0, which says nothing.
+fn begun_frame(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let len = framed::parse(bytes.get(at..)?, usize::MAX).ok()??;
+    (len > 0).then_some(at + framed::PREFIX..bytes.len())
 }
 
 fn unknown(input: &[u8]) -> Error {

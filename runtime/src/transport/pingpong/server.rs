@@ -25,7 +25,7 @@ use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::status::BizStatusError;
-use crate::transport::{Answer, Exchange, Host, LAST_CALL, Outcome, Stopping};
+use crate::transport::{Answer, Exchange, Host, LAST_CALL, Outcome, Route, Stopping};
 use crate::wire::ttheader::{self, Header, Limits, key};
 
 /// What a server sets for ping-pong connections.
@@ -62,11 +62,11 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
     let mut idle = Idle::new(config);
     loop {
         let next = input.next(config.read_write_timeout);
-        let message = match last_call {
-            Some(at) => timeout_at(at, next).await.unwrap_or(Ok(None))?,
+        let came = match last_call {
+            Some(at) => timeout_at(at, next).await.unwrap_or(Ok(Came::End))?,
             None => tokio::select! {
                 biased;
-                message = next => message?,
+                came = next => came?,
                 () = &mut draining => {
                     last_call = Some(Instant::now() + LAST_CALL);
                     continue;
@@ -79,7 +79,17 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
                 }
             },
         };
-        let Some(message) = message else { return Ok(()) };
+        let message = match came {
+            Came::Message(message) => message,
+            Came::End => return Ok(()),
+            Came::Silence(err) => {
+                if let Some(reply) = input.begun().and_then(|message| caller.answer_begun(message)) {
+                    let written = write(&mut input.io, reply, Some(config.read_write_timeout)).await;
+                    written.map_err(|err| lost(&caller.peer, &err))?;
+                }
+                return Err(err);
+            }
+        };
         idle.is_used = true;
         if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
@@ -133,17 +143,30 @@ struct Input<R> {
     reader: Reader,
 }
 
+/// What comes on a connection.
+enum Came {
+    Message(Message),
+    End,
+    /// Nothing for too long, inside a message.
+    Silence(Error),
+}
+
 impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
     /// Whether nothing of the next message has come.
     fn is_between(&self) -> bool {
         self.bytes.is_empty() && !self.reader.is_inside()
     }
 
-    /// Waits for the next message; `None` is the end of the connection.
-    async fn next(&mut self, pause: Duration) -> Result<Option<Message>> {
+    /// Takes what came of a message that does not go on.
+    fn begun(&mut self) -> Option<Message> {
+        self.reader.begun(&mut self.bytes)
+    }
+
+    /// Waits for the next message, or the end of the connection.
+    async fn next(&mut self, pause: Duration) -> Result<Came> {
         loop {
             if let Some(message) = self.reader.next(&mut self.bytes)? {
-                return Ok(Some(message));
+                return Ok(Came::Message(message));
             }
             self.bytes.reserve(READ);
             // Between messages a peer may rest; inside one it may not.
@@ -151,11 +174,16 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
             let count = if is_between {
                 self.io.read_buf(&mut self.bytes).await
             } else {
-                let reading = timeout(pause, self.io.read_buf(&mut self.bytes));
-                reading.await.unwrap_or_else(|_| Err(paused("sent inside a message", pause)))
+                match timeout(pause, self.io.read_buf(&mut self.bytes)).await {
+                    Ok(count) => count,
+                    Err(_) => {
+                        let silence = paused("sent inside a message", pause);
+                        return Ok(Came::Silence(Error::protocol(silence.to_string())));
+                    }
+                }
             };
             match count {
-                Ok(0) if is_between => return Ok(None),
+                Ok(0) if is_between => return Ok(Came::End),
                 Ok(0) => return Err(Error::protocol("the connection ended inside a message")),
                 Ok(_) => {}
                 Err(err) => return Err(Error::protocol(err.to_string())),
@@ -194,12 +222,22 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
         next = loop {
             let next = input.next(config.read_write_timeout);
             if let Some(at) = last_call {
-                break timeout_at(at, next).await.ok().and_then(Result::ok).flatten();
+                break match timeout_at(at, next).await {
+                    Ok(Ok(Came::Message(message))) => Some(message),
+                    _ => None,
+                };
             }
             tokio::select! {
                 biased;
-                message = next => match message {
-                    Ok(message) => break message,
+                came = next => match came {
+                    Ok(Came::Message(message)) => break Some(message),
+                    Ok(Came::End) => break None,
+                    Ok(Came::Silence(err)) => {
+                        if let Some(message) = input.begun().and_then(|message| caller.answer_begun(message)) {
+                            drop(replies.send(Queued { message, _room: None }));
+                        }
+                        break 'calls Err(err);
+                    }
                     Err(err) => break 'calls Err(err),
                 },
                 // No one is there to be answered: replies could not be written for too long, or at all.
@@ -351,8 +389,7 @@ impl Drop for Abandoned<'_> {
 impl Caller {
     /// Runs a call. An error closes the connection without a word.
     async fn answer(&self, Call { message, args, request }: Call) -> Result<Replied> {
-        let service = message.header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
-        let route = match self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(&request.name)) {
+        let route = match self.find(&message, &request) {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
         };
@@ -377,6 +414,27 @@ impl Caller {
         // A reply that cannot be written is told: the caller waits.
         let told = |err: Error| request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep);
         self.reply(&request, outcome, &context).or_else(told)
+    }
+
+    /// Tells who sends half a request that no one waits for the rest, as Kitex. A oneway method has no answer, nor has what
+    /// does not name a method.
+    fn answer_begun(&self, message: Message) -> Option<Buffer> {
+        let Call { message, request, .. } = Call::read(message).ok()?;
+        let refused = match self.find(&message, &request) {
+            Ok(route) if self.host.dispatch.method(route).oneway => return None,
+            Ok(_) => {
+                let text = format!("connection read timeout {}", self.peer);
+                self.refuse(&request, ApplicationException::PROTOCOL_ERROR, &text)
+            }
+            Err((kind, text)) => self.refuse(&request, kind, &text),
+        };
+        refused.ok()?.reply
+    }
+
+    /// Finds the method of a request.
+    fn find(&self, message: &Message, request: &Request) -> Result<Route, (i32, String)> {
+        let service = message.header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
+        self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(&request.name))
     }
 
     /// Writes what a call came to.

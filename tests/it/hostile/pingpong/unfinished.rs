@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use thrill_tests::h2peer::Peer;
-use thrill_tests::message::{Layout, Parsed, TtHeader, Way};
+use thrill_tests::message::{Layout, Message, ONEWAY, Parsed, Protocol, REPLY, TtHeader, Way};
+use thrill_tests::peer::{PeerServer, kitex_peer};
 use tokio::task::JoinSet;
 
 use super::super::{Witness, patient, short};
@@ -26,6 +27,24 @@ fn requests() -> Vec<(Way, Vec<u8>)> {
     requests
 }
 
+/// How many bytes a request has behind its envelope.
+fn args_len(way: Way) -> usize {
+    way.protocol.echo(7, "hi").body.len()
+}
+
+/// What a server says before it closes: a message in short, without the port of the client that it names; or nothing.
+async fn last_word(peer: &mut Peer) -> String {
+    let answer = peer.parse(Parsed::parse).await;
+    assert_eq!(peer.rest().await.len(), 0, "nothing follows {answer:?}");
+    let Some(answer) = answer else { return String::new() };
+    let crrst = answer.keys.strings.get("crrst").map(String::as_str);
+    assert_eq!(crrst, answer.way.has_header().then_some("1"), "a TTHeader says that it is the end");
+    answer.describe().trim_end_matches(|it: char| it.is_ascii_digit()).to_owned()
+}
+
+/// What is said to silence inside a request.
+const TIMEOUT: &str = "exception 7 connection read timeout 127.0.0.1:";
+
 /// Sends what comes before every byte of every request, each on a connection of its own; `before` comes first.
 async fn cut_everywhere(addr: &str, before: Option<&str>, is_closed: bool) {
     let mut ends = JoinSet::new();
@@ -34,6 +53,8 @@ async fn cut_everywhere(addr: &str, before: Option<&str>, is_closed: bool) {
         for len in usize::from(before.is_some())..request.len() {
             let (addr, cut) = (addr.to_owned(), request[..len].to_vec());
             let before = before.map(|text| way.echo(1, text));
+            let is_named = request.len() - len <= args_len(way);
+            let is_answered = !is_closed && is_named && way.layout != Layout::Buffered;
             ends.spawn(async move {
                 let mut peer = Peer::dial(&addr).await;
                 if let Some(before) = before {
@@ -44,7 +65,8 @@ async fn cut_everywhere(addr: &str, before: Option<&str>, is_closed: bool) {
                 if is_closed {
                     peer.close().await;
                 }
-                assert_eq!(peer.rest().await.len(), 0, "{way:?}, {len} bytes: no answer to half a request");
+                let want = if is_answered { TIMEOUT } else { "" };
+                assert_eq!(last_word(&mut peer).await, want, "{way:?}, {len} bytes");
             });
             if ends.len() >= 200 {
                 ends.join_next().await.unwrap().unwrap();
@@ -89,20 +111,22 @@ async fn silence_behind_a_claim_is_the_end_of_its_connection() {
         // Each claims 16 MiB at most, of which a little comes.
         let message = way.protocol.echo(7, &"x".repeat(100)).put(way.protocol);
         let long = way.echo(7, &"x".repeat(1 << 20));
-        let mut rows = vec![long[..200].to_vec()];
+        let answer = if way.layout == Layout::Buffered { "" } else { TIMEOUT };
+        let mut rows = vec![(long[..200].to_vec(), answer)];
         if way.has_header() {
             let claim = TtHeader { length: Some(16 << 20), ..way.header(7) };
-            rows.push(claim.put(&message));
-            rows.push(TtHeader { words: Some(0x4000), ..claim }.put(&message));
+            // The inner length of 100 bytes ends nothing: the header's does.
+            rows.push((claim.put(&way.payload(&message)), answer));
+            rows.push((TtHeader { words: Some(0x4000), ..claim }.put(&message), ""));
         } else if way.layout == Layout::Framed {
-            rows.push([&(16_u32 << 20).to_be_bytes()[..], &message].concat());
+            rows.push(([&(16_u32 << 20).to_be_bytes()[..], &message].concat(), answer));
         }
-        for bytes in rows {
+        for (bytes, want) in rows {
             let addr = addr.clone();
             ends.spawn(async move {
                 let mut peer = Peer::dial(&addr).await;
                 peer.write(&bytes).await;
-                assert_eq!(peer.rest().await.len(), 0, "{way:?}");
+                assert_eq!(last_word(&mut peer).await, want, "{way:?}");
             });
         }
     }
@@ -110,4 +134,67 @@ async fn silence_behind_a_claim_is_the_end_of_its_connection() {
         end.unwrap();
     }
     witness.unharmed().await;
+}
+
+/// Requests that stop, and what is said to their silence: Kitex's server is asked, too.
+fn stopped() -> Vec<(String, Vec<u8>, &'static str)> {
+    let mut rows = Vec::new();
+    for layout in [Layout::Buffered, Layout::Framed, Layout::TtHeader, Layout::TtHeaderFramed, Layout::Multiplexed] {
+        let way = Way { layout, protocol: Protocol::Binary };
+        let echo = way.protocol.echo(7, "hi");
+        let named = |name: &str, kind| Message { name: name.into(), kind, ..echo.clone() };
+        let mut row = |what: &str, bytes: &[u8], less: usize, want| {
+            rows.push((format!("{what}, {layout:?}"), bytes[..bytes.len() - less].to_vec(), want));
+        };
+        let [timeout, unknown] = match layout {
+            Layout::Buffered => [""; 2],
+            _ => [TIMEOUT, "exception 20 unknown service , method Nope"],
+        };
+        let whole = way.put(&echo);
+        row("before the envelope's end", &whole, args_len(way) + 1, "");
+        row("behind the envelope", &whole, args_len(way), timeout);
+        row("before the last byte", &whole, 1, timeout);
+        row("not of a call", &way.put(&named("EchoPingPong", REPLY)), 1, "");
+        row("without a name", &way.put(&named("", echo.kind)), 1, "");
+        row("oneway", &way.put(&named("Notify", ONEWAY)), 1, "");
+        row("oneway, not of its kind", &way.put(&named("Notify", echo.kind)), 1, "");
+        row("of that kind, not oneway", &way.put(&named("EchoPingPong", ONEWAY)), 1, timeout);
+        row("of a stream", &way.put(&named("Echo", echo.kind)), 1, timeout);
+        if layout != Layout::Buffered {
+            // Kitex says so at once, also of a Buffered one.
+            row("of no method", &way.put(&named("Nope", echo.kind)), 1, unknown);
+        }
+        if layout == Layout::Framed || layout == Layout::TtHeaderFramed {
+            let message = echo.put(way.protocol);
+            let unsaid = [&[0; 4], &message[..]].concat();
+            let unsaid = if way.has_header() { way.header(7).put(&unsaid) } else { unsaid };
+            row("whose length says nothing", &unsaid, 1, "");
+        }
+    }
+    rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_behind_a_methods_name_is_answered_as_kitex_answers_it() {
+    let server = short(Duration::from_millis(100)).await;
+    let peer = kitex_peer("what Kitex says to silence");
+    let kitex = match &peer {
+        Some(binary) => Some(PeerServer::start(binary, &["server"]).await.unwrap()),
+        None => None,
+    };
+    let mut ends = JoinSet::new();
+    for addr in [Some(server.local_address().to_string()), kitex.as_ref().map(|kitex| kitex.addr.clone())] {
+        let Some(addr) = addr else { continue };
+        for (what, bytes, want) in stopped() {
+            let addr = addr.clone();
+            ends.spawn(async move {
+                let mut peer = Peer::dial(&addr).await;
+                peer.write(&bytes).await;
+                assert_eq!(last_word(&mut peer).await, want, "{what}, {addr}");
+            });
+        }
+    }
+    while let Some(end) = ends.join_next().await {
+        end.unwrap();
+    }
 }
