@@ -26,7 +26,7 @@ pub(crate) fn item(item: &Item, diag: &mut Diag) {
         Body::Struct(body) => fields(item, body, diag),
         Body::Union(body) => union(item, body, diag),
         Body::Enum(body) => enumeration(&item.ident, body, diag),
-        Body::None => {}
+        Body::Newtype(_) | Body::None => {}
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) enum Body {
     Struct(Struct),
     Union(Union),
     Enum(Enum),
+    /// A tuple struct of one field: that field on the wire.
+    Newtype(Type),
     /// What has no Thrift form; an error says so already.
     None,
 }
@@ -88,6 +90,8 @@ pub(crate) struct Service {
     pub(crate) item: ItemTrait,
     pub(crate) name: Name,
     pub(crate) namespace: Option<Name>,
+    /// The package in the paths of streams, where the namespace does not give it.
+    pub(crate) package: Option<Name>,
     pub(crate) docs: String,
     pub(crate) root: Root,
     /// The supertraits that are services. There may be one.
@@ -311,6 +315,17 @@ impl Mode {
 }
 
 impl Service {
+    /// The package in the paths of streams: as Kitex has it, the last part of the namespace, in lower case.
+    pub(crate) fn package(&self) -> Option<String> {
+        let namespace = self.namespace.as_ref().map(|namespace| namespace.text.as_str());
+        self.package.as_ref().map(|package| package.text.clone()).or_else(|| crate::names::package(namespace))
+    }
+
+    /// The lints that the trait is free of: what is generated with it is, too.
+    pub(crate) fn allow(&self) -> Vec<&Attribute> {
+        self.item.attrs.iter().filter(|attr| attr.path().is_ident("allow")).collect()
+    }
+
     /// `EchoServer` and the like: a generated item with the trait's place, so that errors about it point there.
     pub(crate) fn companion(&self, suffix: &str) -> Ident {
         companion(&self.item.ident, suffix)

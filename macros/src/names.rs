@@ -123,9 +123,14 @@ pub(crate) fn is_namespace(name: &str) -> bool {
     name.split('.').all(is_identifier)
 }
 
+/// Whether a package can stand in a stream's path.
+pub(crate) fn is_package(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
+}
+
 /// A stream's path.
-pub(crate) fn path(namespace: Option<&str>, service: &str, method: &str) -> String {
-    match package(namespace) {
+pub(crate) fn path(package: Option<&str>, service: &str, method: &str) -> String {
+    match package {
         Some(package) => format!("/{package}.{service}/{method}"),
         None => format!("/{service}/{method}"),
     }
@@ -154,7 +159,9 @@ fn words(name: &str) -> Vec<String> {
     let mut word = String::new();
     for (i, &c) in chars.iter().enumerate() {
         let after_lower = i > 0 && !chars[i - 1].is_uppercase();
-        let before_lower = chars.get(i + 1).is_some_and(|next| next.is_lowercase());
+        // The last letter before small ones begins a word of its own, `HTTPServer`, unless they are only a plural: `IDs`.
+        let is_plural = chars.get(i + 1) == Some(&'s') && !chars.get(i + 2).is_some_and(|next| next.is_alphanumeric());
+        let before_lower = !is_plural && chars.get(i + 1).is_some_and(|next| next.is_lowercase());
         if c == '_' || (c.is_uppercase() && (after_lower || before_lower)) {
             words.push(std::mem::take(&mut word));
         }
@@ -201,6 +208,8 @@ mod tests {
             ("get_v2_id", "GetV2Id", "getV2Id", "get_v2_id", "GET_V2_ID"),
             ("HTTPServer", "HttpServer", "httpServer", "http_server", "HTTP_SERVER"),
             ("a__b_", "AB", "aB", "a_b", "A_B"),
+            ("userIDs", "UserIds", "userIds", "user_ids", "USER_IDS"),
+            ("IDs_of", "IdsOf", "idsOf", "ids_of", "IDS_OF"),
             ("_echo", "_Echo", "_echo", "_echo", "_ECHO"),
         ];
         for (name, pascal, camel, snake, screaming) in rows {
@@ -226,14 +235,6 @@ mod tests {
             [("a", true), ("a.b_c.d1", true), ("", false), ("a..b", false), (".a", false), ("a.1", false)]
         {
             assert_eq!(is_namespace(name), want, "{name:?}");
-        }
-    }
-
-    #[test]
-    fn paths_have_the_last_part_of_the_namespace_in_lower_case() {
-        let rows = [(None, "/Svc/Do"), (Some("echo"), "/echo.Svc/Do"), (Some("thrift.Tenant"), "/tenant.Svc/Do")];
-        for (namespace, want) in rows {
-            assert_eq!(path(namespace, "Svc", "Do"), want);
         }
     }
 

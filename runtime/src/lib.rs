@@ -136,6 +136,33 @@
 //! # Ok::<_, thrill::Error>(())
 //! ```
 //!
+//! # IDL
+//!
+//! [`include_thrift!`] takes a `.thrift` file, [`thrift!`] the IDL itself, and writes what stands above: the same types, the
+//! same traits, and from there on the same path.
+//!
+//! ```
+//! mod idl {
+//!     thrill::include_thrift!("../examples/idl/echo.thrift");
+//! }
+//!
+//! thrill::thrift! {
+//!     /// A place.
+//!     struct Point { 1: required i32 x, 2: required i32 y = 7 }
+//!
+//!     union Shape { 1: Point dot, 2: list<Point> line, 3: list<Shape> all }
+//!
+//!     const Point ORIGIN = {"x": 0, "y": 0}
+//! }
+//!
+//! let request = idl::Request { message: Some("hi".into()) };
+//! assert_eq!(thrill::decode::<idl::Request>(&thrill::encode(&request)?)?, request);
+//! assert_eq!(Point::default(), Point { x: 0, y: 7 });
+//! let shape = Shape::All(vec![Shape::Dot(ORIGIN.clone())]);
+//! assert_eq!(thrill::decode::<Shape>(&thrill::encode(&shape)?)?, shape);
+//! # Ok::<_, thrill::Error>(())
+//! ```
+//!
 //! # Streams
 //!
 //! | `streaming.mode` | handler | client |
@@ -367,7 +394,7 @@ pub mod private;
 pub use async_trait::async_trait;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
-pub use thrill_macros::{Thrift, service};
+pub use thrill_macros::{Thrift, include_thrift, service, thrift};
 #[cfg(feature = "uuid")]
 pub use uuid::Uuid;
 

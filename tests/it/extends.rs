@@ -315,20 +315,24 @@ mod delegated {
         async fn echo_ping_pong(&self, cx: &Context, req: Request) -> Result<Response> {
             self.0.echo_ping_pong(cx, req).await
         }
-        async fn echo_everything(&self, stream: BidiStream<Everything, Everything>) -> Result<()> {
-            self.0.echo_everything(stream).await
+        async fn echo_everything(&self, cx: &Context, stream: BidiStream<Everything, Everything>) -> Result<()> {
+            self.0.echo_everything(cx, stream).await
         }
-        async fn everything_ping_pong(&self, value: Everything) -> Result<Everything, EverythingError> {
-            self.0.everything_ping_pong(value).await
+        async fn everything_ping_pong(
+            &self,
+            cx: &Context,
+            value: Everything,
+        ) -> Result<Everything, EverythingPingPongError> {
+            self.0.everything_ping_pong(cx, value).await
         }
-        async fn add(&self, a: i64, b: i64) -> Result<i64, AddError> {
-            self.0.add(a, b).await
+        async fn add(&self, cx: &Context, a: i64, b: i64) -> Result<i64, AddError> {
+            self.0.add(cx, a, b).await
         }
-        async fn nothing(&self) -> Result<()> {
-            self.0.nothing().await
+        async fn nothing(&self, cx: &Context) -> Result<()> {
+            self.0.nothing(cx).await
         }
-        async fn notify(&self, what: String) -> Result<()> {
-            self.0.notify(what).await
+        async fn notify(&self, cx: &Context, what: String) -> Result<()> {
+            self.0.notify(cx, what).await
         }
     }
 

@@ -8,6 +8,7 @@ use thrill_tests::cases;
 use thrill_tests::contract::{Counter, CounterServer, TestService, TestServiceServer};
 use thrill_tests::forward::Forward;
 use thrill_tests::handler::Handler;
+use thrill_tests::idl_first;
 use thrill_tests::peer::{PeerServer, kitex_peer};
 
 /// The groups that this build speaks.
@@ -24,10 +25,35 @@ async fn serve(handler: impl TestService + Counter) -> Running {
     server.bind("127.0.0.1:0").await.unwrap().spawn()
 }
 
+/// The same, made from the IDL.
+async fn idl_first_server() -> Running {
+    let handler = Arc::new(idl_first::handler::Handler::default());
+    let server = Server::new()
+        .add(idl_first::contract::TestServiceServer::from_arc(Arc::clone(&handler)))
+        .add(idl_first::contract::CounterServer::from_arc(handler));
+    server.bind("127.0.0.1:0").await.unwrap().spawn()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kitex_client_passes_its_cases_against_this_server() {
+    kitex_client_passes_against(contract_server().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kitex_client_passes_its_cases_against_a_server_made_from_idl() {
+    kitex_client_passes_against(idl_first_server().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_client_passes_the_cases_against_a_server_made_from_idl() {
+    let server = idl_first_server().await;
+    let addr = server.local_address().to_string();
+    assert_eq!(cases::run(&addr, "").await, 0, "cases failed; see the output");
+    server.shutdown().await;
+}
+
+async fn kitex_client_passes_against(server: Running) {
     let Some(peer) = kitex_peer("the Kitex client's cases against this server") else { return };
-    let server = contract_server().await;
     run_kitex_client(&peer, server, GROUPS).await;
 }
 

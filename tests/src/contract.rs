@@ -141,27 +141,31 @@ pub trait TestService {
 
     /// Sends each value back.
     #[streaming(mode = "bidirectional")]
-    async fn echo_everything(&self, stream: BidiStream<Everything, Everything>) -> Result<()>;
+    async fn echo_everything(&self, cx: &Context, stream: BidiStream<Everything, Everything>) -> Result<()>;
 
     /// Sends the value back.
     #[throws(1 => NotFound)]
-    async fn everything_ping_pong(&self, value: Everything) -> Result<Everything, EverythingError>;
+    async fn everything_ping_pong(
+        &self,
+        cx: &Context,
+        value: Everything,
+    ) -> Result<Everything, EverythingPingPongError>;
 
     /// Adds.
     #[throws(1 => NotFound)]
-    async fn add(&self, a: i64, b: i64) -> Result<i64, AddError>;
+    async fn add(&self, cx: &Context, a: i64, b: i64) -> Result<i64, AddError>;
 
     /// Does nothing.
-    async fn nothing(&self) -> Result<()>;
+    async fn nothing(&self, cx: &Context) -> Result<()>;
 
     /// Counts, without an answer.
     #[oneway]
-    async fn notify(&self, what: String) -> Result<()>;
+    async fn notify(&self, cx: &Context, what: String) -> Result<()>;
 }
 
 /// A second service on the same port.
 #[thrill::service(namespace = "echo", rename_all = "PascalCase")]
 pub trait Counter {
     /// Adds to the total and returns it.
-    async fn increment(&self, by: i64) -> Result<i64>;
+    async fn increment(&self, cx: &Context, by: i64) -> Result<i64>;
 }

@@ -4,8 +4,8 @@ use thrill::middleware::{Args, Next, Reply, layer};
 use thrill::{BidiStream, Context, Error, Receiver, Result, Sender, Transport};
 
 use crate::contract::{
-    AddError, Counter, CounterClient, Everything, EverythingError, Request, Response, TestService, TestServiceClient,
-    TestServiceStreamClient,
+    AddError, Counter, CounterClient, Everything, EverythingPingPongError, Request, Response, TestService,
+    TestServiceClient, TestServiceStreamClient,
 };
 
 /// Answers with what another server answers.
@@ -106,7 +106,7 @@ impl TestService for Forward {
         Ok(reply.message)
     }
 
-    async fn echo_everything(&self, stream: BidiStream<Everything, Everything>) -> Result<()> {
+    async fn echo_everything(&self, _cx: &Context, stream: BidiStream<Everything, Everything>) -> Result<()> {
         let (mut requests, mut responses) = self.streams.echo_everything().await?.split();
         let (mut to, mut from) = stream.split();
         while let Some(value) = from.recv().await? {
@@ -119,25 +119,29 @@ impl TestService for Forward {
         requests.close().await
     }
 
-    async fn everything_ping_pong(&self, value: Everything) -> Result<Everything, EverythingError> {
+    async fn everything_ping_pong(
+        &self,
+        _cx: &Context,
+        value: Everything,
+    ) -> Result<Everything, EverythingPingPongError> {
         self.calls.everything_ping_pong(value).await
     }
 
-    async fn add(&self, a: i64, b: i64) -> Result<i64, AddError> {
+    async fn add(&self, _cx: &Context, a: i64, b: i64) -> Result<i64, AddError> {
         self.calls.add(a, b).await
     }
 
-    async fn nothing(&self) -> Result<()> {
+    async fn nothing(&self, _cx: &Context) -> Result<()> {
         self.calls.nothing().await
     }
 
-    async fn notify(&self, what: String) -> Result<()> {
+    async fn notify(&self, _cx: &Context, what: String) -> Result<()> {
         self.calls.notify(what).await
     }
 }
 
 impl Counter for Forward {
-    async fn increment(&self, by: i64) -> Result<i64> {
+    async fn increment(&self, _cx: &Context, by: i64) -> Result<i64> {
         self.counter.increment(by).await
     }
 }

@@ -1,4 +1,4 @@
-//! The server's side of the echo contract.
+//! The server's side of the echo contract, whether it came from Rust or from IDL: the contract stands beside.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use thrill::{BidiStream, BizStatusError, Context, Error, Receiver, Result, Sender, Status};
 
-use crate::contract::{AddError, Counter, Everything, EverythingError, NotFound, Request, Response, TestService};
+use super::contract::{
+    AddError, Counter, Everything, EverythingPingPongError, NotFound, Request, Response, TestService,
+};
 
 /// Does what the contract says.
 #[derive(Debug, Default)]
@@ -136,21 +138,25 @@ impl TestService for Handler {
         self.once(cx, req).await
     }
 
-    async fn echo_everything(&self, mut stream: BidiStream<Everything, Everything>) -> Result<()> {
+    async fn echo_everything(&self, _cx: &Context, mut stream: BidiStream<Everything, Everything>) -> Result<()> {
         while let Some(value) = stream.recv().await? {
             stream.send(value).await?;
         }
         Ok(())
     }
 
-    async fn everything_ping_pong(&self, value: Everything) -> Result<Everything, EverythingError> {
+    async fn everything_ping_pong(
+        &self,
+        _cx: &Context,
+        value: Everything,
+    ) -> Result<Everything, EverythingPingPongError> {
         if value.must == "missing" {
             return Err(NotFound { what: "everything".to_owned(), code: Some(4) }.into());
         }
         Ok(value)
     }
 
-    async fn add(&self, a: i64, b: i64) -> Result<i64, AddError> {
+    async fn add(&self, _cx: &Context, a: i64, b: i64) -> Result<i64, AddError> {
         match a {
             404 => Err(NotFound { what: "404".to_owned(), code: Some(4) }.into()),
             500 => Err(Error::new("add failed").into()),
@@ -159,18 +165,18 @@ impl TestService for Handler {
         }
     }
 
-    async fn nothing(&self) -> Result<()> {
+    async fn nothing(&self, _cx: &Context) -> Result<()> {
         Ok(())
     }
 
-    async fn notify(&self, _what: String) -> Result<()> {
+    async fn notify(&self, _cx: &Context, _what: String) -> Result<()> {
         self.notified.fetch_add(1, Ordering::SeqCst);
         Ok(())
     }
 }
 
 impl Counter for Handler {
-    async fn increment(&self, by: i64) -> Result<i64> {
+    async fn increment(&self, _cx: &Context, by: i64) -> Result<i64> {
         Ok(self.total.fetch_add(by, Ordering::SeqCst) + by)
     }
 }

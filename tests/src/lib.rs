@@ -5,5 +5,6 @@ pub mod contract;
 pub mod forward;
 pub mod h2peer;
 pub mod handler;
+pub mod idl_first;
 pub mod message;
 pub mod peer;

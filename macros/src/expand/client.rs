@@ -24,7 +24,7 @@ struct Client<'a> {
 /// Writes the types: a channel and the schemas of the methods that go through it, and the base's client.
 pub(super) fn declarations(service: &Service) -> TokenStream {
     let p = service.root.private();
-    let vis = &service.item.vis;
+    let (vis, allow) = (&service.item.vis, service.allow());
     let clients = clients(service).into_iter().map(|client| {
         let Client { ident, channel, base, doc, .. } = &client;
         let of = names::unraw(&service.item.ident);
@@ -33,6 +33,7 @@ pub(super) fn declarations(service: &Service) -> TokenStream {
             doc.push_str(&format!(" Those of [`{}`] are there by `Deref`.", names::spelled(&base.path)));
         }
         quote_spanned! {site()=>
+            #(#allow)*
             #[doc = #doc]
             #[derive(::core::clone::Clone)]
             #[allow(dead_code)]

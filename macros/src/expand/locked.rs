@@ -8,7 +8,6 @@ use thrill_idl::{ast::Requiredness, ast::StructKind};
 
 use super::site;
 use crate::model::{Locked, Service};
-use crate::names;
 
 /// Writes the tables of the file, and has the compiler compare them with the service:
 ///
@@ -111,8 +110,7 @@ fn tracked(locked: &Locked) -> TokenStream {
 
 /// The package of the paths of its streams.
 fn package(service: &Service) -> String {
-    let namespace = service.namespace.as_ref().map(|it| it.text.as_str());
-    names::package(namespace).unwrap_or_default()
+    service.package().unwrap_or_default()
 }
 
 fn contract(contract: &Contract<'_>, p: &TokenStream) -> TokenStream {

@@ -8,6 +8,7 @@ mod declaration;
 mod enumeration;
 pub(crate) mod fallback;
 mod locked;
+mod newtype;
 mod schema;
 mod server;
 mod service;
@@ -27,6 +28,7 @@ pub(crate) fn item(item: &Item) -> TokenStream {
         Body::Struct(body) => structure::structure(item, body),
         Body::Union(body) => union::union(item, body),
         Body::Enum(body) => enumeration::enumeration(item, body),
+        Body::Newtype(ty) => newtype::newtype(item, ty),
         Body::None => TokenStream::new(),
     }
 }

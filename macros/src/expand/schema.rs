@@ -77,6 +77,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
     let p = service.root.private();
     let (name, docs) = (&service.name, &service.docs);
     let namespace = service.namespace.as_ref().map(|it| it.text.as_str());
+    let package = service.package();
     let methods = service.methods.iter().map(|it| {
         let cfg = &it.cfg;
         let method = method(service, it, &p);
@@ -92,7 +93,7 @@ pub(super) fn service(service: &Service) -> TokenStream {
         return value(quote!(::core::option::Option::None), quote!(&[#(#methods),*]));
     };
     let schema = base.schema(&p);
-    let prefix = names::path(namespace, &name.text, "");
+    let prefix = names::path(package.as_deref(), &name.text, "");
     let twice = service.methods.iter().map(|method| twice(method, base, &p));
     let value = value(quote!(::core::option::Option::Some(__BASE)), quote!(&__METHODS));
     quote_spanned! {site()=>
@@ -148,7 +149,7 @@ fn path(item: &Item) -> TokenStream {
 
 fn method(service: &Service, method: &Method, p: &TokenStream) -> TokenStream {
     let (of, name, docs) = (&service.name, &method.name, &method.docs);
-    let path = names::path(service.namespace.as_ref().map(|it| it.text.as_str()), &of.text, &name.text);
+    let path = names::path(service.package().as_deref(), &of.text, &name.text);
     let mode = match method.mode {
         Some(Mode::Bidirectional) => quote!(Bidirectional),
         Some(Mode::Client) => quote!(Client),

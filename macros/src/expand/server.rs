@@ -11,11 +11,12 @@ use crate::names;
 /// Writes the type.
 pub(super) fn declaration(service: &Service) -> TokenStream {
     let p = service.root.private();
-    let vis = &service.item.vis;
+    let (vis, allow) = (&service.item.vis, service.allow());
     let server = service.companion("Server");
     let doc =
         format!("Serves a [`{}`]. Cloning is cheap: clones share the handler.", names::unraw(&service.item.ident));
     quote_spanned! {site()=>
+        #(#allow)*
         #[doc = #doc]
         #[allow(dead_code)]
         #vis struct #server<T>(#p::Arc<T>);

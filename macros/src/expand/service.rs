@@ -42,11 +42,13 @@ pub(crate) fn service(service: &Service) -> TokenStream {
     let server_impls = server::implementations(service);
     let client_impls = client::implementations(service);
     let locked = locked::comparison(service);
+    let allow = service.allow();
     quote_spanned! {site()=>
         #declaration
         #enums
         #server_type
         #client_types
+        #(#allow)*
         #[allow(dead_code, deprecated, non_camel_case_types, non_snake_case)]
         const _: () = {
             static __SERVICE: #p::schema::Service = #value;

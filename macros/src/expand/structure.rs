@@ -49,7 +49,7 @@ pub(super) fn structure(item: &Item, body: &Struct) -> TokenStream {
     let argument = body.arguments.then(|| argument(body));
     quote_spanned! {site()=>
         #[automatically_derived]
-        #[allow(deprecated)]
+        #[allow(deprecated, non_snake_case)]
         impl #p::Thrift for #ident {
             const TYPE: #p::TType = #p::TType::Struct;
             #schema

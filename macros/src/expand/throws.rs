@@ -10,7 +10,7 @@ use crate::names;
 /// Writes the enums.
 pub(super) fn declarations(service: &Service) -> TokenStream {
     let p = service.root.private();
-    let vis = &service.item.vis;
+    let (vis, allow) = (&service.item.vis, service.allow());
     let enums = service.error_enums.iter().map(|it| {
         let (cfg, ty) = (&it.cfg, &it.ident);
         let of = names::unraw(&service.item.ident);
@@ -23,6 +23,7 @@ pub(super) fn declarations(service: &Service) -> TokenStream {
         });
         quote_spanned! {site()=>
             #(#cfg)*
+            #(#allow)*
             #[doc = #doc]
             #[derive(::core::fmt::Debug)]
             #vis enum #ty {

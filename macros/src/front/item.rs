@@ -63,6 +63,13 @@ pub(super) fn field(ident: &Ident, written: &Type, attrs: &[Attribute], diag: &m
 fn body(input: &DeriveInput, exception: Option<Path>, diag: &mut Diag) -> Body {
     match &input.data {
         Data::Struct(data) => match &data.fields {
+            Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
+                if let Some(exception) = &exception {
+                    diag.error(exception, "an exception has named fields: write `{ #[thrift(id = 1)] name: T }`");
+                }
+                Keys::of(&fields.unnamed[0].attrs, "thrift", diag).finish();
+                Body::Newtype(ty::named(&fields.unnamed[0].ty, &input.ident))
+            }
             Fields::Unnamed(fields) => {
                 diag.error(fields, "a Thrift struct has named fields: write `{ #[thrift(id = 1)] name: T }`");
                 Body::None

@@ -76,6 +76,17 @@ impl<'d> Keys<'d> {
         }
     }
 
+    /// `key(tokens)`
+    pub(crate) fn list(&mut self, key: &'static str, example: &str) -> Option<proc_macro2::TokenStream> {
+        match self.take(key)? {
+            Meta::List(meta) => Some(meta.tokens),
+            other => {
+                self.diag.error(&other, format!("`{key}` needs parentheses: `{key}({example})`"));
+                None
+            }
+        }
+    }
+
     /// `key = "text"`
     pub(crate) fn string(&mut self, key: &'static str, example: &str) -> Option<LitStr> {
         let value = self.expr(key, &format!("\"{example}\""))?;

@@ -8,6 +8,7 @@ mod service;
 mod ty;
 
 pub(crate) use item::item;
+pub(crate) use keys::Keys;
 pub(crate) use service::service;
 pub(crate) use ty::{is_context, option};
 

@@ -18,6 +18,7 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
     let mut keys = Keys::parse(args, "service", diag);
     let name = keys.name("name", names::is_identifier);
     let namespace = keys.name("namespace", names::is_namespace);
+    let package = package(&mut keys);
     let case = rename_all(&mut keys);
     let root = root(&mut keys);
     let extends = keys.path("extends", "Base");
@@ -36,6 +37,7 @@ pub(crate) fn service(args: TokenStream, mut item: ItemTrait, diag: &mut Diag) -
     Service {
         name: name.unwrap_or_else(|| Name { text: names::unraw(&item.ident), span: item.ident.span() }),
         namespace,
+        package,
         docs: docs(&item.attrs),
         root,
         error_enums: error_enums(&methods),
@@ -88,6 +90,15 @@ fn error_enums(methods: &[Method]) -> Vec<ErrorEnum> {
 
 fn same_cfg(one: &[Attribute], other: &[Attribute]) -> bool {
     quote!(#(#one)*).to_string() == quote!(#(#other)*).to_string()
+}
+
+/// `package = "my-file"`, which need not be a name in Thrift.
+fn package(keys: &mut Keys<'_>) -> Option<Name> {
+    let text = keys.string("package", "echo")?;
+    if !names::is_package(&text.value()) {
+        keys.error(&text, "a package has letters, digits, `_`, `-` and `.` only: it stands in a stream's path");
+    }
+    Some(Name { text: text.value(), span: text.span() })
 }
 
 fn rename_all(keys: &mut Keys<'_>) -> Option<Case> {

@@ -7,7 +7,7 @@ use thrill::{ClientBuilder, Error, Result, Transport};
 
 use super::grpc::{say, text, value, want_biz};
 use super::{Case, Failure, Verdict, want, want_error};
-use crate::contract::{AddError, CounterClient, EverythingError, TestServiceClient as Client};
+use crate::contract::{AddError, CounterClient, EverythingPingPongError, TestServiceClient as Client};
 
 macro_rules! cases {
     ($($group:literal $way:ident: $($name:ident)*;)*) => {
@@ -91,7 +91,7 @@ async fn everything(addr: String, way: Way) -> Verdict {
     want("value", client.everything_ping_pong(value()).await?, value())?;
     let missing = crate::contract::Everything { must: "missing".to_owned(), ..value() };
     match client.everything_ping_pong(missing).await {
-        Err(EverythingError::NotFound(not_found)) => want("what", not_found.what.as_str(), "everything"),
+        Err(EverythingPingPongError::NotFound(not_found)) => want("what", not_found.what.as_str(), "everything"),
         other => Err(format!("not the declared exception: {other:?}").into()),
     }
 }

@@ -1,0 +1,2 @@
+// Its name is that of another file.
+struct Page { 1: string text }
