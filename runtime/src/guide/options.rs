@@ -31,11 +31,11 @@
 //! | `WithMetaHandler` | `.meta_handler(…)`: [`MetaHandler`](crate::middleware::MetaHandler) | both |
 //! | `WithFirstMetaHandler` | not here: the order is that of adding | |
 //! | `WithHostPorts` | `.host_ports(…)` | both |
-//! | `WithResolver` | `.discover(…)`: planned | both |
+//! | `WithResolver` | `.discover(…)`: [`Discover`](crate::discovery::Discover) | both |
 //! | `WithHTTPResolver`, `callopt.WithURL`, `streamcall.WithURL`, `WithHTTPHost` | not here: resolve a URL to `host_port` | |
-//! | `WithLoadBalancer` | `.balance(…)`: planned. Now addresses are used in turn | both |
-//! | `WithTag` | `.tag(…)`: planned, with discovery | both |
-//! | `WithCircuitBreaker` | `.circuit_breaker(…)`: planned | both |
+//! | `WithLoadBalancer` | `.balance(…)`: [`Balance`](crate::balance::Balance); weighted round robin | both |
+//! | `WithTag` | `.tag(…)` | both |
+//! | `WithCircuitBreaker` | `.circuit_breaker(…)`: [`CircuitBreaker`](crate::breaker::CircuitBreaker) | both |
 //! | `WithConnectTimeout` | `.connect_timeout(…)`; 1 s, Kitex's 50 ms | both |
 //! | `WithRPCTimeout`, `WithUnaryRPCTimeout` | `.rpc_timeout(…)` | ping-pong |
 //! | `WithStreamRecvTimeoutConfig`, `WithStreamRecvTimeout` | `.recv_timeout(…)`: [`StreamTimeout`](crate::StreamTimeout); over every transport | streams |
@@ -53,7 +53,7 @@
 //! | `WithGRPCTLSConfig` | `.tls(…)`: planned. [`Connect`](crate::net::Connect) can do it now | both |
 //! | `WithDialer` | `.connector(…)`: [`Connect`](crate::net::Connect) | both |
 //! | `WithClientBasicInfo` | `.caller(…)` | both |
-//! | `WithTracer`, `WithStatsLevel`, `WithStreamEventHandler` | planned, with `tracing` and `metrics` on them | both |
+//! | `WithTracer`, `WithStatsLevel`, `WithStreamEventHandler` | `.observe(…)`: [`Observe`](crate::observe::Observe); `.stats_level(…)` | both |
 //! | `WithFailureRetry`, `WithBackupRequest`, `WithMixedRetry`, `WithRetryMethodPolicies`, `WithSpecifiedResultRetry`, `WithRetryContainer` | planned. A connection that refused a call unseen is replaced already | ping-pong |
 //! | `WithFallback` | planned; a [`Layer`](crate::middleware::Layer) can do it now | ping-pong |
 //! | `WithErrorHandler` | a [`Layer`](crate::middleware::Layer) that maps the error | both |
@@ -64,7 +64,7 @@
 //! | `WithWarmingUp` | planned | both |
 //! | `WithXDSSuite`, `WithProxy` | not here: [`Connect`](crate::net::Connect) and discovery are the places for a mesh | |
 //! | `WithContextBackup` | not here: Rust has no goroutine-local context; `.context(cx)` is explicit | |
-//! | `WithConnReporterEnabled`, `WithDiagnosisService` | not here: metrics are planned | |
+//! | `WithConnReporterEnabled`, `WithDiagnosisService` | not here: pools are Kitex's own | |
 //! | `WithCloseCallbacks` | not here: a client's connections close when its last clone is dropped | |
 //! | `WithTransHandlerFactory`, `WithConnPool`, `WithBoundHandler`, `WithHTTPConnection`, `WithGeneric`, `WithLogger`, `TailOption` | not here: Kitex's own machinery; logs go to `tracing` | |
 //!
@@ -82,7 +82,7 @@
 //! | `metainfo.WithValue`, `WithPersistentValue` | `.transient(…)`, `.persistent(…)` | both |
 //! | `metadata.NewOutgoingContext`, `AppendToOutgoingContext` | `.metadata(…)`, `.metadata_all(…)`; [`Context::append_metadata`](crate::Context::append_metadata) | both |
 //! | `GRPCHeader`, `GRPCTrailer`, `metainfo.RecvBackwardValue` | `.with_metadata()`; [`Context::header`](crate::Context::header), [`Context::backward`](crate::Context::backward) in a layer | ping-pong, unary |
-//! | `callopt.WithTag`, `streamcall.WithTag` | `.tag(…)`: planned, with discovery | both |
+//! | `callopt.WithTag`, `streamcall.WithTag` | `.tag(…)` | both |
 //! | `callopt.WithRetryPolicy`, `WithFallback` | planned | ping-pong |
 //! | `WithGRPCCompressor` | planned | both |
 //! | `WithBinaryGenericIDLService` | planned, with generic calls | both |
@@ -103,11 +103,11 @@
 //! | `WithServiceAddr`, `WithListener` | `.bind(…)`, `.serve(…)`; `.listen(…)` takes any [`Listen`](crate::net::Listen) | yes |
 //! | `WithReusePort` | not here: give `.listen(…)` a socket made so | yes |
 //! | `WithExitWaitTime` | `.exit_wait_time(…)` | yes |
-//! | `WithExitSignal`, `RegisterShutdownHook`, `RegisterStartHook` | planned; [`Handle::shutdown`](crate::Handle::shutdown) now | yes |
+//! | `WithExitSignal`, `RegisterShutdownHook`, `RegisterStartHook` | [`Bound::run_until`](crate::Bound::run_until), [`Handle::shutdown`](crate::Handle::shutdown); `.on_stop(…)`, `.on_start(…)` | yes |
 //! | `WithReadWriteTimeout` | `.read_write_timeout(…)`; `.partial_timeout(…)` for what a peer leaves unfinished, streams too | no |
-//! | `WithMaxConnIdleTime` | planned | connections |
-//! | `WithLimit`, `WithConnectionLimiter`, `WithQPSLimiter`, `WithConcurrencyLimiter`, `WithLimitReporter` | planned; `.max_concurrent_streams(…)` per connection now | yes |
-//! | `WithRegistry`, `WithRegistryInfo` | planned | yes |
+//! | `WithMaxConnIdleTime` | `.max_connection_idle_time(…)`: ping-pong; over HTTP/2 planned | connections |
+//! | `WithLimit`, `WithConnectionLimiter`, `WithQPSLimiter`, `WithConcurrencyLimiter`, `WithLimitReporter` | `.limits(…)`: [`Limits`](crate::Limits), changed by [`Handle::set_limits`](crate::Handle::set_limits); `.limiter(…)`: [`Limiter`](crate::Limiter); `.on_limit(…)` | yes |
+//! | `WithRegistry`, `WithRegistryInfo` | `.register(…)`: [`Register`](crate::Register), [`Registration`](crate::Registration) | yes |
 //! | `WithGRPCMaxConcurrentStreams` | `.max_concurrent_streams(…)`; enforced, 1,000 | yes |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize`, `WithGRPCMaxHeaderListSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)`, `.max_header_list_size(…)` | HTTP/2 |
 //! | `WithGRPCKeepaliveParams` | `.keepalive(…)`; the maximal age and idle time of connections are planned | HTTP/2 |
@@ -117,7 +117,7 @@
 //! | `WithGRPCUnknownServiceHandler` | planned | HTTP/2 |
 //! | `WithRefuseTrafficWithoutServiceName`, `WithFallbackService` | `.refuse_traffic_without_service_name()`, `.add_fallback(…)`; a stream always names its service | ping-pong |
 //! | `WithEnableContextTimeout` | always so: a caller's timeout is the handler's deadline | yes |
-//! | `WithTracer`, `WithStatsLevel`, `WithStreamEventHandler` | planned | yes |
+//! | `WithTracer`, `WithStatsLevel`, `WithStreamEventHandler` | `.observe(…)`: [`Observe`](crate::observe::Observe); `.stats_level(…)` | yes |
 //! | `WithErrorHandler`, `WithACLRules` | a [`Layer`](crate::middleware::Layer) | yes |
 //! | `WithCodec`, `WithPayloadCodec` | a ping-pong message tells its protocol itself: Binary or Compact | ping-pong |
 //! | `WithServerBasicInfo` | not here: a service's name is in its IDL; who calls, says so itself | |
