@@ -16,6 +16,9 @@ use crate::net::Address;
 use crate::schema::{Method, Mode};
 use crate::stats::Stats;
 
+/// Kitex's name of the log id over HTTP/2.
+pub(crate) const LOG_ID: &str = "stream-log-id";
+
 /// The context of a call: method, caller, peer, deadline, cancellation, metadata, metainfo and typed extensions.
 ///
 /// Any method of a service trait may take `&Context` first. Cloning is cheap and gives the same context. Passing it to an
@@ -70,6 +73,7 @@ struct Added {
 /// What a client's call knows besides what every call knows.
 struct Outward {
     destination: Arc<str>,
+    log_id: Option<String>,
     instance: Mutex<Option<Arc<str>>>,
     parent: Option<Context>,
 }
@@ -82,6 +86,7 @@ pub(crate) struct Outgoing {
     pub(crate) metadata: Metadata,
     pub(crate) metainfo: Metainfo,
     pub(crate) extensions: http::Extensions,
+    pub(crate) log_id: Option<String>,
     pub(crate) parent: Option<Context>,
 }
 
@@ -145,12 +150,12 @@ impl Context {
 
     /// The context of a call that this side makes.
     pub(crate) fn outgoing(call: Outgoing) -> Self {
-        let Outgoing { method, destination, deadline, metadata, metainfo, extensions, parent } = call;
+        let Outgoing { method, destination, deadline, metadata, metainfo, extensions, log_id, parent } = call;
         let mut cx = Self::new(Some(method), None, deadline, metadata);
         if let Some(inner) = Arc::get_mut(&mut cx.inner) {
             inner.metainfo = metainfo.into();
             inner.extensions = extensions.into();
-            inner.outward = Some(Outward { destination, instance: Mutex::default(), parent });
+            inner.outward = Some(Outward { destination, log_id, instance: Mutex::default(), parent });
         }
         cx
     }
@@ -244,11 +249,17 @@ impl Context {
         self.inner.metadata.get("source-method").filter(|name| !name.is_empty())
     }
 
-    /// The log id that came with a ping-pong call over a TTHeader, and goes with those that are made with this context;
-    /// `None` where none came.
+    /// The log id that came with a call, and goes with those that are made with this context; on a client, the one that goes
+    /// with its call. `None` where there is none: Framed and Buffered carry none.
     #[must_use]
-    pub fn log_id(&self) -> Option<&str> {
-        self.inner.caller.as_ref()?.log_id.as_deref()
+    pub fn log_id(&self) -> Option<Cow<'_, str>> {
+        if let Some(outward) = &self.inner.outward {
+            return outward.log_id.as_deref().map(Cow::Borrowed);
+        }
+        if let Some(caller) = &self.inner.caller {
+            return caller.log_id.as_deref().map(Cow::Borrowed);
+        }
+        self.inner.metadata.get(LOG_ID).filter(|id| !id.is_empty())
     }
 
     /// The address that the call came from.

@@ -320,7 +320,8 @@
 //! | `client.WithRPCTimeout`, `callopt.WithRPCTimeout` | [`ClientBuilder::rpc_timeout`], `.timeout(…)` on the call |
 //! | `WithShortConnection`, `WithLongConnection`, `WithMuxConnection` | `.short_connection()`, `.long_connection(…)`, `.multiplexed(…)` |
 //! | `metainfo.SendBackwardValue`, `RecvBackwardValue` | [`Context::send_backward`], [`WithMetadata::backward`] |
-//! | `rpcinfo` of the caller: `ServiceName`, `Method`; TTHeader's log id | [`Context::caller`], [`Context::caller_method`], [`Context::log_id`] |
+//! | `rpcinfo` of the caller: `ServiceName`, `Method` | [`Context::caller`], [`Context::caller_method`] |
+//! | the log id of a TTHeader and of a stream's context | `.log_id(…)` on the call, [`Context::log_id`] |
 //! | `WithGRPCConnPoolSize` | `.connection_pool_size(…)` |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)` |
 //! | `WithGRPCMaxHeaderListSize`, `WithGRPCMaxConcurrentStreams` | `.max_header_list_size(…)`, `.max_concurrent_streams(…)` |

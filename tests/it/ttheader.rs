@@ -52,7 +52,7 @@ impl Keys for Handler {
                     "{:?} {:?} {:?} {timeout:?} {:?} {:?}",
                     cx.caller(),
                     cx.caller_method(),
-                    cx.log_id(),
+                    cx.log_id().as_deref(),
                     metainfo.transient,
                     metainfo.persistent
                 ))
@@ -103,7 +103,8 @@ async fn a_client_writes_who_calls_whom_and_what_goes_along() {
         let way = Way { layout, protocol: Protocol::Binary };
         let port = Port::bind().await;
         let client = client(&port.addr, transport);
-        let call = client.ask(String::new()).timeout(LONG).transient("TRACE", "t").persistent("tenant", "p");
+        let call = client.ask(String::new()).timeout(LONG).connect_timeout(Duration::from_millis(1500)).log_id("log-2");
+        let call = call.transient("TRACE", "t").persistent("tenant", "p");
         let call = call.transient("gdpr-token", "secret").transient("EMPTY", "");
         let serving = async {
             let mut peer = port.accept().await;
@@ -117,7 +118,16 @@ async fn a_client_writes_who_calls_whom_and_what_goes_along() {
         let mut keys = request.keys;
         let timeout: u128 = keys.ints.remove(&12).expect("the rpc timeout").parse().unwrap();
         assert!((LONG.as_millis() / 2..=LONG.as_millis()).contains(&timeout), "{timeout} ms are left");
-        let want = [(1, kind), (3, "a.caller"), (6, "keys.service"), (9, "Ask"), (20, ""), (22, "1")];
+        let want = [
+            (1, kind),
+            (2, "log-2"),
+            (3, "a.caller"),
+            (6, "keys.service"),
+            (9, "Ask"),
+            (17, "1500"),
+            (20, ""),
+            (22, "1"),
+        ];
         assert_eq!(keys.ints, want.map(|(key, value)| (key, value.to_owned())).into());
         let want = [("isn", "Keys"), ("RPC_TRANSIT_TRACE", "t"), ("RPC_PERSIST_tenant", "p")];
         assert_eq!(keys.strings, map(want));
@@ -126,7 +136,57 @@ async fn a_client_writes_who_calls_whom_and_what_goes_along() {
         told.unwrap();
         let oneway = oneway.unwrap();
         assert_eq!((oneway.kind, oneway.keys.ints[&22].as_str()), (4, "4"));
-        assert_eq!(oneway.keys.ints.get(&12), None, "no timeout was set");
+        for (key, what) in [(2, "log id"), (12, "timeout"), (17, "connect timeout")] {
+            assert_eq!(oneway.keys.ints.get(&key), None, "no {what} was set");
+        }
+    }
+}
+
+/// The log id of a call, over everything that carries one, and what its own says against a context's.
+#[tokio::test]
+async fn a_log_id_travels_with_a_call_and_on_with_those_of_its_handler() {
+    let (last, addr) = serve(None).await;
+    for transport in [Transport::TtHeader, Transport::TtHeaderFramed, Transport::Http2] {
+        let (first, first_addr) = serve(Some(client(&addr, transport))).await;
+        for (addr, want) in [(&addr, "None Some(\"log-3\")"), (&first_addr, "Some(\"Ask\") Some(\"log-3\")")] {
+            let said = client(addr, transport).ask(String::new()).log_id("log-3").await.unwrap();
+            assert!(said.contains(want), "{transport:?}: {said}");
+        }
+        let refused = client(&addr, transport).ask(String::new()).log_id("two\nlines").await.unwrap_err();
+        assert!(refused.to_string().contains("`log_id` \"two\\nlines\" cannot travel"), "{refused}");
+        first.shutdown().await;
+    }
+    let said = client(&addr, Transport::Framed).ask(String::new()).log_id("log-3").await.unwrap();
+    assert!(said.contains("None None"), "Framed carries nothing beside the message: {said}");
+    last.shutdown().await;
+}
+
+/// The connect timeout of a client, and that of a call, which wins.
+#[tokio::test]
+async fn a_connect_timeout_is_told_where_it_is_set() {
+    let second = Duration::from_secs(1);
+    for (of_client, of_call, want) in [
+        (None, None, None),
+        (Some(second), None, Some("1000")),
+        (None, Some(second * 2), Some("2000")),
+        (Some(second), Some(second * 2), Some("2000")),
+        (Some(Duration::from_micros(1_000_500)), None, Some("1000")),
+    ] {
+        let port = Port::bind().await;
+        let builder = KeysClient::builder("keys").host_ports([&port.addr]).transport(Transport::TtHeader);
+        let client = match of_client {
+            Some(timeout) => builder.connect_timeout(timeout).build().unwrap(),
+            None => builder.build().unwrap(),
+        };
+        let call = client.tell(String::new());
+        let call = match of_call {
+            Some(timeout) => call.connect_timeout(timeout),
+            None => call,
+        };
+        let serving = async { port.accept().await.parse(Parsed::parse).await.unwrap() };
+        let (told, request) = tokio::join!(soon("the call", call.into_future()), serving);
+        told.unwrap();
+        assert_eq!(request.keys.ints.get(&17).map(String::as_str), want, "{of_client:?} {of_call:?}");
     }
 }
 
@@ -140,7 +200,8 @@ async fn a_handler_is_told_what_came_and_passes_on_what_is_to_be_passed_on() {
         let info = [
             &token[..],
             &strings(&[("RPC_TRANSIT_ONE", "hop"), ("RPC_PERSIST_ALL", "hops"), ("other", "x"), ("RPC_TRANSIT_", "x")]),
-            &ints(&[(2, "log-1"), (3, "its.caller"), (20, "Upstream"), (12, "60000"), (99, "unknown")]),
+            // A server has no use of the connect timeout, as Kitex's.
+            &ints(&[(2, "log-1"), (3, "its.caller"), (20, "Upstream"), (12, "60000"), (17, "50"), (99, "unknown")]),
         ]
         .concat();
         let mut peer = Peer::dial(&last_addr).await;

@@ -73,7 +73,7 @@ struct Options {
     breaker: Option<CircuitBreaker>,
     tags: BTreeMap<String, String>,
     connect: Arc<dyn Connect>,
-    connect_timeout: Duration,
+    connect_timeout: Option<Duration>,
     timeout: Option<Duration>,
     read_write_timeout: Option<Duration>,
     pool_size: usize,
@@ -96,7 +96,7 @@ impl Options {
             breaker: None,
             tags: BTreeMap::new(),
             connect: Arc::new(TcpConnect),
-            connect_timeout: Duration::from_secs(1),
+            connect_timeout: None,
             timeout: None,
             read_write_timeout: None,
             // Kitex's GOMAXPROCS * 3 / 2.
@@ -137,7 +137,7 @@ impl Options {
                 "`connection_pool_size` is 0: a client needs at least one connection per address",
             ));
         }
-        if self.connect_timeout.is_zero() {
+        if self.connect_timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::misuse("`connect_timeout` is 0: no connection could be made"));
         }
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
@@ -218,9 +218,9 @@ macro_rules! client_options {
             self
         }
 
-        /// Sets how long a connection may take to be made. Default 1 s (Kitex's is 50 ms).
+        /// Sets how long a connection may take to be made. Default 1 s (Kitex's is 50 ms). Where it is set, a TTHeader tells it.
         pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-            self.options.connect_timeout = timeout;
+            self.options.connect_timeout = Some(timeout);
             self
         }
 

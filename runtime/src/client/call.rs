@@ -10,6 +10,7 @@ use std::task::{Context as Task, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use http::header::HeaderValue;
 
 use super::channel::Shared;
 use super::cluster::ATTEMPTS;
@@ -40,6 +41,7 @@ pub(super) struct CallOptions {
     pub(super) hash_key: Option<String>,
     pub(super) metadata: Metadata,
     pub(super) metainfo: Metainfo,
+    pub(super) log_id: Option<String>,
     pub(super) context: Option<Context>,
     pub(super) extensions: http::Extensions,
     pub(super) recv_timeout: Option<StreamTimeout>,
@@ -132,8 +134,20 @@ macro_rules! call_options {
             self
         }
 
-        /// Makes this call a part of the one with this context: it ends with it, has at most its deadline, and passes its
-        /// persistent metainfo on, with what was added to it ([`Context::append_metadata`]).
+        /// Sets the id by which logs know the call, instead of that of [`Self::context`]: the called service has it as
+        /// [`Context::log_id`]. A TTHeader carries it, and HTTP/2 as `stream-log-id`; Framed and Buffered do not.
+        pub fn log_id(mut self, log_id: impl Into<String>) -> Self {
+            let log_id = log_id.into();
+            if HeaderValue::from_bytes(log_id.as_bytes()).is_err() {
+                let text = format!("`log_id` {log_id:?} cannot travel in a header");
+                self.options.mistake.get_or_insert(Error::misuse(text));
+            }
+            self.options.log_id = Some(log_id).filter(|id| !id.is_empty());
+            self
+        }
+
+        /// Makes this call a part of the one with this context: it ends with it, has at most its deadline, and passes its log
+        /// id and persistent metainfo on, with what was added to it ([`Context::append_metadata`]).
         pub fn context(mut self, cx: &Context) -> Self {
             self.options.context = Some(cx.clone());
             self

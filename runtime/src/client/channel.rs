@@ -1,5 +1,6 @@
 //! The one way of every call: choose an address, take a connection, open a stream.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use super::cluster::{Attempts, Cluster};
 use super::pool::{Patience, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
-use crate::context::{Context, Outgoing, now};
+use crate::context::{Context, LOG_ID, Outgoing, now};
 use crate::error::{Error, Result, Stage, StreamTimeout};
 use crate::metadata::Metadata;
 use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind};
@@ -29,7 +30,8 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) cluster: Cluster,
     pub(super) authority: Authority,
-    pub(super) connect_timeout: Duration,
+    /// `None`: [`CONNECT_TIMEOUT`].
+    pub(super) connect_timeout: Option<Duration>,
     /// What calls are given unless they say otherwise.
     pub(super) timeout: Option<Duration>,
     pub(super) recv_timeout: StreamTimeout,
@@ -110,6 +112,9 @@ impl Channel {
     }
 }
 
+/// How long a connection may take to be made, where no option says it.
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// A call whose deadline has passed does not even connect.
 pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()> {
     match deadline {
@@ -126,11 +131,22 @@ impl Shared {
         let mut metadata = std::mem::take(&mut options.metadata);
         let mut metainfo = std::mem::take(&mut options.metainfo);
         let parent = options.context.take();
+        let mut log_id = options.log_id.take();
         if let Some(parent) = &parent {
             parent.pass_on(&mut metadata, &mut metainfo);
+            log_id = log_id.or_else(|| parent.log_id().map(Cow::into_owned));
         }
         let (destination, extensions) = (Arc::clone(&self.pool.service), std::mem::take(&mut options.extensions));
-        Ok(Context::outgoing(Outgoing { method, destination, deadline, metadata, metainfo, extensions, parent }))
+        Ok(Context::outgoing(Outgoing {
+            method,
+            destination,
+            deadline,
+            metadata,
+            metainfo,
+            extensions,
+            log_id,
+            parent,
+        }))
     }
 
     /// Opens a stream, through the client's layers.
@@ -210,7 +226,7 @@ impl Shared {
 
     /// The instances to try, one after another, until one takes the call.
     pub(super) async fn attempts<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Result<Attempts<'a>> {
-        let connect_timeout = options.connect_timeout.unwrap_or(self.connect_timeout);
+        let connect_timeout = options.connect_timeout.or(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
         let patience = Patience { connect_timeout, deadline: cx.deadline().zip(cx.timeout()) };
         self.cluster.attempts(&self.pool, cx, options, patience).await
     }
@@ -223,6 +239,10 @@ impl Shared {
         const DESTINATION_METHOD: HeaderName = HeaderName::from_static("destination-method");
         let (mut metadata, metainfo) = cx.travels();
         metainfo.write_to(&mut metadata);
+        // One that came by a TTHeader may have bytes that no header has, and does not travel on then.
+        if let Some(value) = cx.log_id().and_then(|id| HeaderValue::from_bytes(id.as_bytes()).ok()) {
+            metadata.set(HeaderName::from_static(LOG_ID), value);
+        }
         if let Some(caller) = &self.caller {
             metadata.set(SOURCE_SERVICE, caller.clone());
             let from = cx.parent().map_or("", Context::method);

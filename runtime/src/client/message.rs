@@ -75,7 +75,7 @@ async fn call_unbounded(
 ) -> Result<Answer> {
     let deadline = cx.deadline().zip(cx.timeout());
     let seq_id = next_seq_id();
-    let header = header(shared, messages, cx, seq_id)?;
+    let header = header(shared, messages, cx, options, seq_id)?;
     let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
     let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
     let (taken, peer) = take(shared, messages.usage, cx, options, seq_id).await?;
@@ -203,7 +203,7 @@ fn next_seq_id() -> i32 {
 }
 
 /// What TTHeader says of the call; empty for the layouts without one.
-fn header(shared: &Shared, messages: Messages, cx: &Context, seq_id: i32) -> Result<Header> {
+fn header(shared: &Shared, messages: Messages, cx: &Context, options: &CallOptions, seq_id: i32) -> Result<Header> {
     let Layout::TtHeader { is_framed } = messages.layout else { return Ok(Header::default()) };
     let mut header = Header { seq_id, ..Header::default() };
     if matches!(messages.usage, Use::Multiplexed(_)) {
@@ -220,8 +220,12 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, seq_id: i32) -> Res
     header.ints.push(key::TO_METHOD, cx.method())?;
     header.ints.push(key::FROM_METHOD, from)?;
     header.ints.push(key::MSG_TYPE, kind_text(kind(cx)))?;
-    if let Some(log_id) = cx.parent().and_then(Context::log_id) {
-        header.ints.push(key::LOG_ID, log_id)?;
+    if let Some(log_id) = cx.log_id() {
+        header.ints.push(key::LOG_ID, &*log_id)?;
+    }
+    if let Some(timeout) = options.connect_timeout.or(shared.connect_timeout) {
+        // As Kitex: only what was set, not the default.
+        header.ints.push(key::CONNECT_TIMEOUT, timeout.as_millis().max(1).to_string())?;
     }
     if let Some(at) = cx.deadline() {
         let left = at.saturating_duration_since(now()).as_millis().max(1);
