@@ -14,7 +14,7 @@ use thrill_tests::peer::{PeerServer, kitex_peer};
 /// The groups that this build speaks.
 const GROUPS: &str = "grpc,buffered,framed,ttheader,ttheaderframed,mux,multi";
 
-async fn contract_server() -> Running {
+pub(super) async fn contract_server() -> Running {
     serve(Handler::default()).await
 }
 

@@ -9,6 +9,7 @@ mod extends;
 mod flow_control;
 mod h2spec;
 mod hostile;
+mod http2_unary;
 mod idl;
 mod idl_export;
 mod interop;

@@ -23,7 +23,7 @@ fn words(text: impl Into<String>) -> Request {
 }
 
 /// The stream and the headers of the next request.
-async fn requested(peer: &mut Peer) -> (u32, Vec<Field>) {
+pub(super) async fn requested(peer: &mut Peer) -> (u32, Vec<Field>) {
     match peer.event().await {
         Some(Frame::Headers { stream, fields, end: false }) => (stream, fields),
         other => panic!("no request: {other:?}"),
@@ -60,16 +60,16 @@ async fn opened(settings: &[(u16, u32)]) -> (Client, Stream, Peer) {
 }
 
 /// The headers of an answer.
-fn head() -> Vec<Field> {
+pub(super) fn head() -> Vec<Field> {
     fields(&[(":status", "200"), ("content-type", "application/grpc+thrift")])
 }
 
 /// The trailers of an answer.
-fn trail(status: &str, message: &str) -> Vec<Field> {
+pub(super) fn trail(status: &str, message: &str) -> Vec<Field> {
     fields(&[("grpc-status", status), ("grpc-message", message)])
 }
 
-async fn play(peer: &mut Peer, frames: &[Frame]) {
+pub(super) async fn play(peer: &mut Peer, frames: &[Frame]) {
     peer.write(&frames.iter().flat_map(Frame::encode).collect::<Vec<_>>()).await;
 }
 
@@ -139,7 +139,7 @@ async fn options_of_a_call_become_headers() {
     let builder = Client::builder("a.service").host_ports([&port.addr]).connection_pool_size(1);
     let client = builder.caller("a caller").build().unwrap();
     let call = client.echo_server(words("hi")).transient("KEY_ONE", "t").persistent("KEY", "h\u{e9}");
-    let call = call.metadata("x-list", "b").metadata("x-list", "a").metadata("x-empty", "");
+    let call = call.log_id("log-1").metadata("x-list", "b").metadata("x-list", "a").metadata("x-empty", "");
     let (_stream, mut peer) = tokio::join!(call.into_future(), port.serve(&[]));
     let (_, got) = requested(&mut peer).await;
     let rows = [
@@ -150,6 +150,7 @@ async fn options_of_a_call_become_headers() {
         ("destination-method", "EchoServer"),
         ("rpc-transit-key-one", "t"),
         ("rpc-persist-key", "h\u{e9}"),
+        ("stream-log-id", "log-1"),
         ("x-list", "b"),
         ("x-empty", ""),
     ];
@@ -192,7 +193,7 @@ async fn a_timeout_travels_in_the_finest_unit_that_fits() {
 // 10.1 and 3.2: the frames of each kind of method
 
 /// What a server gets of a stream: the data, and the size of each DATA frame that is not empty. Only DATA ends it.
-async fn sent(peer: &mut Peer, stream: u32) -> (Vec<u8>, Vec<usize>) {
+pub(super) async fn sent(peer: &mut Peer, stream: u32) -> (Vec<u8>, Vec<usize>) {
     let (mut data, mut sizes) = (Vec::new(), Vec::new());
     loop {
         match peer.on(stream).await {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use http::header::HeaderValue;
+use tokio::time::timeout;
 
 use super::channel::Shared;
 use super::cluster::ATTEMPTS;
@@ -434,8 +435,9 @@ async fn over_a_stream<T: Success, E: Throws>(
     if cx.is_oneway() {
         // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
         poll_fn(|task| send.poll_flush(task)).await?;
+        tokio::spawn(linger(Halves { send, recv }));
         let absent = T::absent().map_err(Error::from)?;
-        return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Stream(recv) });
+        return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Message(BTreeMap::new()) });
     }
     match recv_reply(&mut *recv, cx).await {
         Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
@@ -443,6 +445,16 @@ async fn over_a_stream<T: Success, E: Throws>(
         Err(err) => Err(err.into()),
     }
 }
+
+/// Leaves the stream of a oneway call open until the server ends it: a reset could overtake the handler's look at its request.
+async fn linger(Halves { send, mut recv }: Halves) {
+    let end = async { while poll_fn(|task| recv.poll_recv(task).map(|frame| matches!(frame, Ok(Some(_))))).await {} };
+    let _ = timeout(LINGER, end).await;
+    drop(send);
+}
+
+/// How long the stream of a oneway call is open for a server that does not end it, as Kitex's.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Whether the server has begun to answer.
 fn is_begun(recv: &mut dyn RecvHalf) -> bool {

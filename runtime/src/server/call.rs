@@ -337,7 +337,8 @@ fn in_framework(err: Error) -> (Error, Failed) {
     (err, Failed::InFramework)
 }
 
-/// Receives the one message of a method that takes one. Kitex runs generated code for it, whose errors count as the handler's.
+/// Receives the one message of a method that takes one. To Kitex a stream without it is the handler's error, and bytes that
+/// are no message are not.
 async fn recv_one<T: Thrift>(recv: &mut dyn RecvHalf, method: &schema::Method) -> Result<T, (Error, Failed)> {
     let message = poll_fn(|task| {
         recv.poll_recv(task).map(|frame| match frame? {
@@ -345,7 +346,8 @@ async fn recv_one<T: Thrift>(recv: &mut dyn RecvHalf, method: &schema::Method) -
             None => Ok(None),
         })
     });
-    message.await.and_then(|message: Option<T>| message.ok_or_else(|| without_request(method))).map_err(in_handler)
+    let message = message.await.and_then(|message: Option<T>| message.ok_or_else(|| without_request(method)));
+    message.map_err(|err| if matches!(err, Error::Decode(_)) { in_framework(err) } else { in_handler(err) })
 }
 
 fn without_request(method: &schema::Method) -> Error {
