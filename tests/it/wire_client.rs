@@ -725,7 +725,7 @@ async fn what_came_before_the_deadline_is_received() {
 async fn a_unary_call_has_a_deadline_too() {
     let port = Port::bind().await;
     let client = connect(&port);
-    let call = client.echo_unary(words("hi")).timeout(Duration::from_millis(50)).into_future();
+    let call = client.echo_unary(words("hi")).timeout(Duration::from_millis(500)).into_future();
     let serving = async {
         let mut peer = port.serve(&[]).await;
         let (_, got) = requested(&mut peer).await;
