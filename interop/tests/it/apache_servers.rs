@@ -5,7 +5,9 @@ use std::time::Duration;
 use thrill::{ApplicationException, Error, Payload};
 use thrill_interop::apache::{Protocol, Server, Transport, Way};
 use thrill_tests::cases::grpc::value;
-use thrill_tests::contract::{AddError, CounterClient, Everything, EverythingError, Request, TestServiceClient};
+use thrill_tests::contract::{
+    AddError, CounterClient, Everything, EverythingPingPongError, Request, TestServiceClient,
+};
 
 macro_rules! reach {
     ($client:ident, $server:expr, $way:expr) => {{
@@ -69,7 +71,7 @@ async fn exceptions_arrive_as_what_they_are() {
             other => panic!("{way:?}: {other:?}"),
         }
         match client.everything_ping_pong(Everything { must: "missing".to_owned(), ..value() }).await {
-            Err(EverythingError::NotFound(not_found)) => assert_eq!(not_found.what, "everything"),
+            Err(EverythingPingPongError::NotFound(not_found)) => assert_eq!(not_found.what, "everything"),
             other => panic!("{way:?}: {other:?}"),
         }
         match client.add(500, 1).await {

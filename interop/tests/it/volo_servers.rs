@@ -3,7 +3,7 @@
 use thrill::{ApplicationException, ClientBuilder, Error, Payload, Transport};
 use thrill_interop::volo::serve;
 use thrill_tests::cases::grpc::value;
-use thrill_tests::contract::{AddError, Everything, EverythingError, Request, TestServiceClient};
+use thrill_tests::contract::{AddError, Everything, EverythingPingPongError, Request, TestServiceClient};
 
 type Builder = ClientBuilder<TestServiceClient>;
 type Way = (&'static str, bool, fn(Builder) -> Builder);
@@ -35,7 +35,7 @@ async fn the_contract_holds() {
         if !way.ends_with("Compact") {
             assert_eq!(client.everything_ping_pong(value()).await.unwrap(), value(), "{way}");
             match client.everything_ping_pong(Everything { must: "missing".to_owned(), ..value() }).await {
-                Err(EverythingError::NotFound(not_found)) => assert_eq!(not_found.what, "everything", "{way}"),
+                Err(EverythingPingPongError::NotFound(not_found)) => assert_eq!(not_found.what, "everything", "{way}"),
                 other => panic!("{way}: {other:?}"),
             }
         }
