@@ -2,6 +2,7 @@
 
 mod breaker;
 mod connections;
+mod corpus;
 mod deadlines;
 mod derive;
 mod discovery;
