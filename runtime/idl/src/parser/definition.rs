@@ -60,14 +60,7 @@ impl<'a> Parser<'a> {
     }
 
     fn item(&mut self) -> Parsed<Item> {
-        while self.is(b'@') {
-            self.dialect("@", "annotations like `@Name{…}`", "write annotations as `(key = \"value\")` at the end");
-            self.next();
-            self.next();
-            if self.is(b'{') {
-                self.skip_balanced();
-            }
-        }
+        self.skip_dialect_annotations();
         let docs = self.docs_before();
         let start = self.span();
         let word = self.word();

@@ -139,7 +139,8 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn skip_dialect_annotations(&mut self) {
+    /// Passes over what fbthrift writes before a definition or a member, and says so.
+    pub(super) fn skip_dialect_annotations(&mut self) {
         while self.is(b'@') {
             self.dialect("@", "annotations like `@Name{…}`", "write annotations as `(key = \"value\")` at the end");
             self.next();
