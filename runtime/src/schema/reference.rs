@@ -55,3 +55,30 @@ impl<T: fmt::Debug> fmt::Debug for Ref<T> {
         self.get().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Node {
+        name: &'static str,
+        next: Ref<Node>,
+    }
+
+    static LEFT: Node = Node { name: "left", next: Ref::new(&RIGHT) };
+    static RIGHT: Node = Node { name: "right", next: Ref::new(&LEFT) };
+
+    #[test]
+    fn statics_reach_each_other_in_a_circle() {
+        let round: Vec<_> = std::iter::successors(Some(&LEFT), |node| Some(node.next.get())).take(3).collect();
+        assert_eq!(round.iter().map(|node| node.name).collect::<Vec<_>>(), ["left", "right", "left"]);
+        assert!(std::ptr::eq(round[0], round[2]));
+    }
+
+    #[test]
+    fn a_reference_is_copied_and_read_on_other_threads() {
+        let next = LEFT.next;
+        let name = std::thread::spawn(move || next.name).join().expect("the thread ends");
+        assert_eq!(name, "right");
+    }
+}

@@ -131,9 +131,14 @@ impl Load {
 
     /// As [`Load::begin`], where fewer than so many run.
     pub(crate) fn begin_below(&self, most: usize) -> Option<Running> {
-        let one_more = |running| (running < most).then_some(running + 1);
-        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Running(Arc::clone(&self.0)))
+        let mut running = self.running();
+        while running < most {
+            match self.0.compare_exchange_weak(running, running + 1, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return Some(Running(Arc::clone(&self.0))),
+                Err(now) => running = now,
+            }
+        }
+        None
     }
 
     pub(crate) fn running(&self) -> usize {
