@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::buffer::{Buffer, LINK_MIN};
-use super::limits::{Depth, capacity};
+use super::limits::{Budget, Depth, capacity};
 use super::{DecodeError, EncodeError, Field, TType};
 
 /// Writes values into a [`Buffer`], behind what it already holds.
@@ -187,6 +187,7 @@ pub struct Reader<'a> {
     owner: &'a Bytes,
     /// Where `rest` ends in `owner`.
     end: usize,
+    budget: Budget,
 }
 
 /// Where a [`Reader`] stands.
@@ -201,7 +202,8 @@ impl<'a> Reader<'a> {
     #[inline]
     #[must_use]
     pub fn new(owner: &'a Bytes) -> Self {
-        Self { rest: owner, depth: Depth::new(), owner, end: owner.len() }
+        let budget = Budget::of_message(owner.len());
+        Self { rest: owner, depth: Depth::new(), owner, end: owner.len(), budget }
     }
 
     /// A reader of one part of `owner`. A range that reaches beyond it holds nothing.
@@ -209,7 +211,8 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn over(owner: &'a Bytes, range: Range<usize>) -> Self {
         let end = range.end;
-        Self { rest: owner.get(range).unwrap_or_default(), depth: Depth::new(), owner, end }
+        let rest = owner.get(range).unwrap_or_default();
+        Self { rest, depth: Depth::new(), owner, end, budget: Budget::of_message(rest.len()) }
     }
 
     /// How many bytes are left.
@@ -461,6 +464,11 @@ impl<'a> super::Reader for Reader<'a> {
     #[inline]
     fn rewind(&mut self, mark: Mark<'a>) {
         (self.rest, self.depth) = (mark.rest, mark.depth);
+    }
+
+    #[inline]
+    fn charge(&mut self, count: usize, size: usize) -> Result<(), DecodeError> {
+        self.budget.charge(count, size)
     }
 
     #[inline]

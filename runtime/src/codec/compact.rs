@@ -8,7 +8,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::buffer::{Buffer, LINK_MIN};
-use super::limits::Depth;
+use super::limits::{Budget, Depth};
 use super::{DecodeError, EncodeError, Field, MAX_DEPTH, TType};
 
 /// Writes values into a [`Buffer`], behind what it already holds.
@@ -263,6 +263,7 @@ pub struct Reader<'a> {
     owner: &'a Bytes,
     /// Where `rest` ends in `owner`.
     end: usize,
+    budget: Budget,
 }
 
 /// Where a [`Reader`] stands. Good as long as the structs around it are not left.
@@ -289,7 +290,8 @@ impl<'a> Reader<'a> {
     pub fn over(owner: &'a Bytes, range: Range<usize>) -> Self {
         let end = range.end;
         let rest = owner.get(range).unwrap_or_default();
-        Self { rest, depth: Depth::new(), ids: Ids::new(), pending: None, owner, end }
+        let budget = Budget::of_message(rest.len());
+        Self { rest, depth: Depth::new(), ids: Ids::new(), pending: None, owner, end, budget }
     }
 
     /// How many bytes are left.
@@ -561,6 +563,11 @@ impl<'a> super::Reader for Reader<'a> {
     fn rewind(&mut self, mark: Mark<'a>) {
         (self.rest, self.depth, self.pending) = (mark.rest, mark.depth, mark.pending);
         (self.ids.last, self.ids.len) = (mark.last, mark.structs);
+    }
+
+    #[inline]
+    fn charge(&mut self, count: usize, size: usize) -> Result<(), DecodeError> {
+        self.budget.charge(count, size)
     }
 }
 

@@ -26,6 +26,7 @@ impl<T: Thrift> Thrift for Vec<T> {
     fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
         let (element, count) = r.begin_list()?;
         check::<T>(element, count)?;
+        r.charge(count, size_of::<T>())?;
         let elements = T::decode_elements(r, count)?;
         r.end_container();
         Ok(elements)
@@ -109,6 +110,7 @@ macro_rules! transparent {
 
             #[inline]
             fn decode<R: Reader>(r: &mut R) -> Result<Self, DecodeError> {
+                r.charge(1, size_of::<T>())?;
                 T::decode(r).map(Self::new)
             }
 
@@ -155,6 +157,7 @@ fn decode_set<C, T: Thrift, R: Reader>(
 ) -> Result<C, DecodeError> {
     let (element, count) = r.begin_set()?;
     check::<T>(element, count)?;
+    r.charge(count, size_of::<T>())?;
     let mut set = new(count);
     for _ in 0..count {
         insert(&mut set, T::decode(r)?);
@@ -172,6 +175,7 @@ fn decode_map<C, K: Thrift, V: Thrift, R: Reader>(
     let (key, value) = types.unzip();
     check::<K>(key, count)?;
     check::<V>(value, count)?;
+    r.charge(count, size_of::<(K, V)>())?;
     let mut map = new(count);
     for _ in 0..count {
         insert(&mut map, K::decode(r)?, V::decode(r)?);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::Utf8Error;
 
 use super::TType;
-use super::limits::MAX_DEPTH;
+use super::limits::{MAX_DEPTH, MAX_GROWTH};
 
 /// Why a value cannot be written.
 ///
@@ -38,6 +38,7 @@ enum DecodeKind {
     Required { owner: &'static str, field: &'static str },
     Element { wanted: TType, got: TType },
     EmptyUnion { name: &'static str },
+    Memory { count: usize, size: usize },
 }
 
 impl EncodeError {
@@ -115,6 +116,12 @@ impl DecodeError {
         Self(Box::new(DecodeKind::Depth { at }))
     }
 
+    /// Values that would take more memory than a message may.
+    #[cold]
+    pub(super) fn memory(count: usize, size: usize) -> Self {
+        Self(Box::new(DecodeKind::Memory { count, size }))
+    }
+
     #[cold]
     pub(super) fn utf8(err: Utf8Error) -> Self {
         Self(Box::new(DecodeKind::Utf8(err)))
@@ -154,6 +161,10 @@ impl fmt::Display for DecodeError {
             // Kitex's text up to the parenthesis: its users search logs for it.
             DecodeKind::Required { owner, field } => write!(f, "required field {field} is not set (struct {owner})"),
             DecodeKind::Element { wanted, got } => write!(f, "container has elements of type {got}, not {wanted}"),
+            DecodeKind::Memory { count, size } => write!(
+                f,
+                "message would take too much memory: {count} more values of {size} bytes each are beyond {MAX_GROWTH} times its size, or 256 MiB; send fewer at a time"
+            ),
             DecodeKind::EmptyUnion { name } => write!(f, "union {name} has no field set; a union needs exactly one"),
         }
     }

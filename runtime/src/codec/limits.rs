@@ -1,4 +1,6 @@
-//! What a peer may make a decoder do: how deep it recurses, how much it reserves.
+//! What a peer may make a decoder do: how deep it recurses, how much it reserves, how much memory a message may become.
+
+use super::DecodeError;
 
 /// How many levels of structs and containers may stand inside the outermost one, known or unknown, read or written.
 ///
@@ -33,6 +35,39 @@ impl Depth {
     }
 }
 
+/// How much memory the elements and boxes of a message's values may take: 16 times its own size, or 256 MiB where that is more.
+///
+/// A struct of hundreds of bytes may be a single one on the wire, so that the limit of a message's size alone would let 16 MiB
+/// become gigabytes. Counted is what values take by their types, before anything is reserved for them; while a list grows, the
+/// allocator has up to three times as much.
+pub const MAX_GROWTH: usize = 16;
+
+const SMALLEST_BUDGET: usize = 256 << 20;
+
+/// The memory that is left to the values of a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget(usize);
+
+impl Budget {
+    /// The budget of a message of so many bytes.
+    #[inline]
+    pub(super) fn of_message(len: usize) -> Self {
+        Self(len.saturating_mul(MAX_GROWTH).max(SMALLEST_BUDGET))
+    }
+
+    /// Takes the memory of `count` values of a type off the budget.
+    #[inline]
+    pub(super) fn charge(&mut self, count: usize, size: usize) -> Result<(), DecodeError> {
+        match self.0.checked_sub(count.saturating_mul(size)) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => Err(DecodeError::memory(count, size)),
+        }
+    }
+}
+
 /// How many elements to reserve for at once, where a peer claims `count`.
 ///
 /// The rest is allocated as elements arrive, so that memory follows the bytes received and not a number in them.
@@ -58,6 +93,19 @@ mod tests {
             // The reservation of a type without size is free; `Vec` ignores it.
             assert_eq!(capacity::<()>(count), count.min(65_536));
         }
+    }
+
+    #[test]
+    fn a_message_becomes_16_times_its_size_or_256_mib_at_most() {
+        const MIB: usize = 1 << 20;
+        for (len, most) in [(0, 256 * MIB), (16 * MIB, 256 * MIB), (17 * MIB, 272 * MIB), (usize::MAX, usize::MAX)] {
+            let mut budget = Budget::of_message(len);
+            budget.charge(1, most).unwrap();
+            budget.charge(usize::MAX, 0).unwrap();
+            assert!(budget.charge(1, 1).is_err(), "{len}");
+        }
+        let err = Budget::of_message(1).charge(usize::MAX, 500).unwrap_err().to_string();
+        assert!(err.contains("values of 500 bytes each") && err.contains("256 MiB"), "{err}");
     }
 
     #[test]

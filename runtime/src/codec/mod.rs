@@ -33,7 +33,7 @@ use std::fmt;
 pub use buffer::{Buffer, LINK_MIN, Mark, Payload};
 pub use envelope::ApplicationException;
 pub use error::{DecodeError, EncodeError};
-pub use limits::MAX_DEPTH;
+pub use limits::{MAX_DEPTH, MAX_GROWTH};
 #[doc(hidden)]
 pub use message::Encode;
 pub use message::Message;
@@ -397,6 +397,17 @@ pub trait Reader: Sized {
     fn mark(&self) -> Self::Mark;
     /// Goes back to a mark.
     fn rewind(&mut self, mark: Self::Mark);
+
+    /// Takes the memory of `count` values of `size` bytes off what the message may take, before they are read. A reader that bounds
+    /// memory in another way need not.
+    ///
+    /// # Errors
+    /// The message would take more than [`MAX_GROWTH`] allows.
+    #[inline]
+    fn charge(&mut self, count: usize, size: usize) -> Result<(), DecodeError> {
+        let _ = (count, size);
+        Ok(())
+    }
 
     /// Reads `count` fixed-width values at once where the protocol lays them out as an array of big-endian numbers.
     /// `None`: it does not.

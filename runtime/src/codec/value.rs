@@ -143,6 +143,7 @@ impl Value {
                 let mut fields = Vec::new();
                 r.begin_struct()?;
                 while let Some(field) = r.next_field()? {
+                    r.charge(1, size_of::<(i16, Self)>())?;
                     fields.push((field.id, Self::decode(r, field.ttype)?));
                 }
                 Self::Struct(fields)
@@ -160,6 +161,7 @@ impl Value {
             TType::Map => {
                 let (types, count) = r.begin_map()?;
                 let (key, value) = types.unwrap_or((TType::String, TType::String));
+                r.charge(count, size_of::<(Self, Self)>())?;
                 let mut entries = Vec::with_capacity(capacity::<(Self, Self)>(count));
                 for _ in 0..count {
                     entries.push((Self::decode(r, key)?, Self::decode(r, value)?));
@@ -190,6 +192,7 @@ fn decode_elements<R: Reader>(
     count: usize,
 ) -> Result<(TType, Vec<Value>), DecodeError> {
     let element = element.unwrap_or(TType::String);
+    r.charge(count, size_of::<Value>())?;
     let mut elements = Vec::with_capacity(capacity::<Value>(count));
     for _ in 0..count {
         elements.push(Value::decode(r, element)?);
