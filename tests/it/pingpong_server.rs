@@ -8,6 +8,7 @@ use thrill_tests::contract::TestServiceServer;
 use thrill_tests::h2peer::{Peer, soon};
 use thrill_tests::handler::Handler;
 use thrill_tests::message::{Layout, Parsed, Protocol, Way};
+use thrill_tests::peer::{PeerServer, kitex_peer};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_secs(60);
@@ -125,5 +126,30 @@ async fn a_request_that_crosses_the_shutdown_is_answered() {
         }
         assert_eq!((next.seq_id, next.describe().as_str()), (2, "reply crossing"), "{way:?}");
         soon("the server's end", server).await;
+    }
+}
+
+/// Framed and Buffered have no place for a business error. Kitex's server answers an empty success, which its clients take for the
+/// result; here it is an exception, with Kitex's text of such an error.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_business_error_that_cannot_travel_is_an_exception_that_says_it_once() {
+    let server = serve(|server| server).await;
+    let addr = server.local_address().to_string();
+    let kitex = match kitex_peer("what Kitex makes of a business error without a TTHeader") {
+        Some(binary) => Some(PeerServer::start(&binary, &["server"]).await.unwrap()),
+        None => None,
+    };
+    for way in ways().filter(|way| !way.has_header()) {
+        let told = async |addr: &str, text| {
+            let mut peer = Peer::dial(addr).await;
+            peer.write(&way.echo(1, text)).await;
+            answer(&mut peer).await.describe()
+        };
+        assert_eq!(told(&addr, "!biz 404 gone").await, "exception 6 biz error: code=404, msg=gone", "{way:?}");
+        assert_eq!(told(&addr, "!error no").await, "exception 6 biz error: no", "{way:?}");
+        if let Some(kitex) = &kitex {
+            assert_eq!(told(&kitex.addr, "!biz 404 gone").await, "reply", "{way:?}");
+            assert_eq!(told(&kitex.addr, "!error no").await, "exception 6 biz error: no", "{way:?}");
+        }
     }
 }

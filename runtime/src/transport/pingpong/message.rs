@@ -44,6 +44,15 @@ impl Message {
     }
 }
 
+/// What is known of a message whose envelope has come.
+#[derive(Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) layout: Layout,
+    pub(crate) header: Header,
+    pub(crate) protocol: Protocol,
+    pub(crate) envelope: Envelope<'a>,
+}
+
 /// Finds the messages in the bytes of a connection.
 #[derive(Debug)]
 pub(crate) struct Reader {
@@ -109,6 +118,36 @@ impl Reader {
             }
             _ => None,
         }
+    }
+
+    /// Which method the message is of that [`Reader::next`] waits for. `None`: that has not come, or it is a multiplexed one, which
+    /// is answered when all of it has come.
+    pub(crate) fn named<'a>(&self, input: &'a [u8]) -> Option<Named<'a>> {
+        let (layout, header, message) = match detect(input) {
+            Detected::TtHeader => {
+                let (header, payload) = Header::parse_begun(input, &self.limits).ok()??;
+                (Layout::TtHeader { is_framed: false }, header, input.get(payload.start..)?)
+            }
+            _ => {
+                let header = self.mesh.as_deref().cloned().unwrap_or_default();
+                (Layout::Buffered, header, input)
+            }
+        };
+        if header.flags & ttheader::OUT_OF_ORDER != 0 {
+            return None;
+        }
+        let (layout, protocol, message) = match (detect(message), layout) {
+            (Detected::Buffered(protocol), layout) => (layout, protocol, message),
+            (Detected::Framed(protocol), Layout::Buffered) => {
+                (Layout::Framed, protocol, message.get(framed::PREFIX..)?)
+            }
+            (Detected::Framed(protocol), _) => {
+                (Layout::TtHeader { is_framed: true }, protocol, message.get(framed::PREFIX..)?)
+            }
+            _ => return None,
+        };
+        let (envelope, _) = Envelope::parse_whole(protocol, message).ok()?;
+        Some(Named { layout, header, protocol, envelope })
     }
 
     fn next_ttheader(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {

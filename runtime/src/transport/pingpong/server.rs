@@ -8,13 +8,13 @@ use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, ReadHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
-use super::message::{Layout, Message, Reader, is_metadata, kind_text, put};
+use super::message::{Layout, Message, Named, Reader, is_metadata, kind_text, put};
 use super::{Queued, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
@@ -41,6 +41,17 @@ pub(crate) struct Config {
     pub(crate) max_concurrent_calls: usize,
 }
 
+impl Config {
+    /// # Errors
+    /// A value that cannot be, by the name of its option. Those of streams, too, are checked with them.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.read_write_timeout.is_zero() {
+            return Err(Error::misuse("`read_write_timeout` is 0: nothing could pass"));
+        }
+        Ok(())
+    }
+}
+
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let mut shutdown = host.shutdown.clone();
@@ -54,7 +65,8 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 
 /// Answers one request after another.
 async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
-    let mut input = Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits) };
+    let mut input =
+        Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits), looks: LOOKS, is_new: true };
     let mut shutdown = host.shutdown.clone();
     let caller = Caller { peer, host };
     let mut draining = pin!(shutdown.reached(Stopping::Draining));
@@ -81,6 +93,17 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
         };
         let message = match came {
             Came::Message(message) => message,
+            Came::Part => match input.named().map(|named| caller.refuse_named(&named)) {
+                None => continue,
+                Some(None) => {
+                    input.looks = 0;
+                    continue;
+                }
+                Some(Some(refused)) => {
+                    let Replied { reply, .. } = refused?;
+                    return caller.last_word(input.io, reply, config.read_write_timeout).await;
+                }
+            },
             Came::End => return Ok(()),
             Came::Silence(err) => {
                 if let Some(reply) = input.begun().and_then(|message| caller.answer_begun(message)) {
@@ -101,6 +124,10 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
         }
         if !keep {
             return Ok(());
+        }
+        if caller.host.shutdown.has_reached(Stopping::Draining) {
+            // Behind its answer, so that the client finds the connection closed before it sends the next on it.
+            last_call = Some(Instant::now());
         }
     }
 }
@@ -141,11 +168,20 @@ struct Input<R> {
     io: R,
     bytes: BytesMut,
     reader: Reader,
+    /// How often what came of a message may still be looked at for its method.
+    looks: u8,
+    /// Whether something came that was not looked at.
+    is_new: bool,
 }
+
+/// How many pieces a method's name may come in, to be known before the end of its message. Each costs a look at all before it.
+const LOOKS: u8 = 8;
 
 /// What comes on a connection.
 enum Came {
     Message(Message),
+    /// More of a message that is not all there, and whose method is not known.
+    Part,
     End,
     /// Nothing for too long, inside a message.
     Silence(Error),
@@ -157,6 +193,11 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
         self.bytes.is_empty() && !self.reader.is_inside()
     }
 
+    /// Which method the message is of that is not all there, where that has come.
+    fn named(&self) -> Option<Named<'_>> {
+        self.reader.named(&self.bytes)
+    }
+
     /// Takes what came of a message that does not go on.
     fn begun(&mut self) -> Option<Message> {
         self.reader.begun(&mut self.bytes)
@@ -166,7 +207,12 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
     async fn next(&mut self, pause: Duration) -> Result<Came> {
         loop {
             if let Some(message) = self.reader.next(&mut self.bytes)? {
+                (self.looks, self.is_new) = (LOOKS, true);
                 return Ok(Came::Message(message));
+            }
+            if std::mem::take(&mut self.is_new) && self.looks > 0 && !self.bytes.is_empty() {
+                self.looks -= 1;
+                return Ok(Came::Part);
             }
             self.bytes.reserve(READ);
             // Between messages a peer may rest; inside one it may not.
@@ -185,7 +231,7 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
             match count {
                 Ok(0) if is_between => return Ok(Came::End),
                 Ok(0) => return Err(Error::protocol("the connection ended inside a message")),
-                Ok(_) => {}
+                Ok(_) => self.is_new = true,
                 Err(err) => return Err(Error::protocol(err.to_string())),
             }
         }
@@ -197,9 +243,9 @@ const READ: usize = 8 << 10;
 
 /// Runs the calls of a connection at the same time, and answers each when it is done.
 async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: &Config) -> Result<()> {
-    let Input { io, bytes, reader } = input;
+    let Input { io, bytes, reader, .. } = input;
     let (read, write) = tokio::io::split(io);
-    let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader };
+    let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader, looks: 0, is_new: false };
     let (replies, queue) = mpsc::unbounded_channel();
     let pause = Some(config.read_write_timeout);
     let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
@@ -224,6 +270,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
             if let Some(at) = last_call {
                 break match timeout_at(at, next).await {
                     Ok(Ok(Came::Message(message))) => Some(message),
+                    Ok(Ok(Came::Part)) => continue,
                     _ => None,
                 };
             }
@@ -231,6 +278,8 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                 biased;
                 came = next => match came {
                     Ok(Came::Message(message)) => break Some(message),
+                    // Whatever its method is, others are on this connection: it is answered when all of it has come.
+                    Ok(Came::Part) => {}
                     Ok(Came::End) => break None,
                     Ok(Came::Silence(err)) => {
                         if let Some(message) = input.begun().and_then(|message| caller.answer_begun(message)) {
@@ -389,7 +438,7 @@ impl Drop for Abandoned<'_> {
 impl Caller {
     /// Runs a call. An error closes the connection without a word.
     async fn answer(&self, Call { message, args, request }: Call) -> Result<Replied> {
-        let route = match self.find(&message, &request) {
+        let route = match self.find(&message.header, &request.name) {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
         };
@@ -416,11 +465,45 @@ impl Caller {
         self.reply(&request, outcome, &context).or_else(told)
     }
 
+    /// Refuses a request as soon as its envelope has come, where there is no such method; as Kitex.
+    fn refuse_named(&self, named: &Named<'_>) -> Option<Result<Replied>> {
+        let Envelope { name, kind, seq_id } = named.envelope;
+        if !matches!(kind, MessageKind::Call | MessageKind::Oneway) || name.is_empty() {
+            return None;
+        }
+        let (kind, text) = self.find(&named.header, name).err()?;
+        let (layout, protocol) = (named.layout, named.protocol);
+        let request = Request { layout, protocol, name: Bytes::copy_from_slice(name), seq_id };
+        Some(self.refuse(&request, kind, &text))
+    }
+
+    /// Says the last word on a connection, and takes what the client still sends: it reads the word before it hears of a reset.
+    async fn last_word(&self, mut io: BoxIo, word: Option<Buffer>, pause: Duration) -> Result<()> {
+        if let Some(word) = word {
+            write(&mut io, word, Some(pause)).await.map_err(|err| lost(&self.peer, &err))?;
+        }
+        let rest = async {
+            io.shutdown().await?;
+            let mut rest = BytesMut::with_capacity(READ);
+            while io.read_buf(&mut rest).await? > 0 {
+                rest.clear();
+            }
+            io::Result::Ok(())
+        };
+        let mut shutdown = self.host.shutdown.clone();
+        tokio::select! {
+            // However it ends, all is said.
+            _ = timeout(pause, rest) => {}
+            () = shutdown.reached(Stopping::Draining) => {}
+        }
+        Ok(())
+    }
+
     /// Tells who sends half a request that no one waits for the rest, as Kitex. A oneway method has no answer, nor has what
     /// does not name a method.
     fn answer_begun(&self, message: Message) -> Option<Buffer> {
         let Call { message, request, .. } = Call::read(message).ok()?;
-        let refused = match self.find(&message, &request) {
+        let refused = match self.find(&message.header, &request.name) {
             Ok(route) if self.host.dispatch.method(route).oneway => return None,
             Ok(_) => {
                 let text = format!("connection read timeout {}", self.peer);
@@ -432,9 +515,9 @@ impl Caller {
     }
 
     /// Finds the method of a request.
-    fn find(&self, message: &Message, request: &Request) -> Result<Route, (i32, String)> {
-        let service = message.header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
-        self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(&request.name))
+    fn find(&self, header: &Header, name: &[u8]) -> Result<Route, (i32, String)> {
+        let service = header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
+        self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(name))
     }
 
     /// Writes what a call came to.
@@ -543,7 +626,9 @@ impl Request {
             return self.except(exception.kind, &format!("{exception} [biz error]"), header);
         }
         let text = match failed {
-            // Kitex's mark. Framed and Buffered carry no business error: a failure is better than Kitex's silent success.
+            // Framed and Buffered carry no business error: a failure is better than Kitex's silent success. It says what it is.
+            Failed::InHandler if matches!(err, Error::Biz(_)) => err.to_string(),
+            // Kitex's mark.
             Failed::InHandler => format!("biz error: {err}"),
             Failed::InFramework => err.message(),
         };

@@ -146,10 +146,8 @@ fn stopped() -> Vec<(String, Vec<u8>, &'static str)> {
         let mut row = |what: &str, bytes: &[u8], less: usize, want| {
             rows.push((format!("{what}, {layout:?}"), bytes[..bytes.len() - less].to_vec(), want));
         };
-        let [timeout, unknown] = match layout {
-            Layout::Buffered => [""; 2],
-            _ => [TIMEOUT, "exception 20 unknown service , method Nope"],
-        };
+        let timeout = if layout == Layout::Buffered { "" } else { TIMEOUT };
+        let unknown = "exception 20 unknown service , method Nope";
         let whole = way.put(&echo);
         row("before the envelope's end", &whole, args_len(way) + 1, "");
         row("behind the envelope", &whole, args_len(way), timeout);
@@ -160,10 +158,8 @@ fn stopped() -> Vec<(String, Vec<u8>, &'static str)> {
         row("oneway, not of its kind", &way.put(&named("Notify", echo.kind)), 1, "");
         row("of that kind, not oneway", &way.put(&named("EchoPingPong", ONEWAY)), 1, timeout);
         row("of a stream", &way.put(&named("Echo", echo.kind)), 1, timeout);
-        if layout != Layout::Buffered {
-            // Kitex says so at once, also of a Buffered one.
-            row("of no method", &way.put(&named("Nope", echo.kind)), 1, unknown);
-        }
+        row("of no method", &way.put(&named("Nope", echo.kind)), 1, unknown);
+        row("of no method, before the first field", &way.put(&named("Nope", echo.kind)), args_len(way), unknown);
         if layout == Layout::Framed || layout == Layout::TtHeaderFramed {
             let message = echo.put(way.protocol);
             let unsaid = [&[0; 4], &message[..]].concat();
@@ -172,6 +168,30 @@ fn stopped() -> Vec<(String, Vec<u8>, &'static str)> {
         }
     }
     rows
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_no_method_is_refused_before_its_end() {
+    const NEVER: Duration = Duration::from_secs(600);
+    let server = patient(NEVER, NEVER).await;
+    let addr = server.local_address().to_string();
+    for way in Way::all().into_iter().filter(|way| way.layout != Layout::Multiplexed) {
+        let echo = way.protocol.echo(7, &"x".repeat(8 << 20));
+        let request = way.put(&Message { name: b"Nope".to_vec(), ..echo });
+        for pieces in [1, 4] {
+            let mut peer = Peer::dial(&addr).await;
+            // The name is within these.
+            for piece in request[..100].chunks(100 / pieces) {
+                peer.write(piece).await;
+            }
+            let answer = peer.parse(Parsed::parse).await.unwrap();
+            assert_eq!(answer.describe(), "exception 20 unknown service , method Nope", "{way:?}");
+            // A client that only reads when it has sent all still can, and the connection ends with it.
+            peer.write(&request[100..]).await;
+            peer.close().await;
+            assert_eq!(peer.rest().await.len(), 0, "{way:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
