@@ -234,7 +234,7 @@
 //! | option of the server | default | Kitex |
 //! | --- | --- | --- |
 //! | [`read_write_timeout`](Server::read_write_timeout) | 10 s; Kitex: 5 s | `WithReadWriteTimeout` |
-//! | [`max_connection_idle_time`](Server::max_connection_idle_time) | 10 min, as Kitex | `WithMaxConnIdleTime` |
+//! | [`max_connection_idle_time`](Server::max_connection_idle_time) | 10 min, as Kitex; set, it is HTTP/2's too | `WithMaxConnIdleTime` |
 //! | [`max_message_size`](Server::max_message_size) | 16 MiB; Kitex: none | `NewDefaultCodecWithSizeLimit` |
 //! | [`max_concurrent_streams`](Server::max_concurrent_streams), for a multiplexed connection's calls | 1,000 | none |
 //! | [`add_fallback`](Server::add_fallback) | none | `WithFallbackService` |
@@ -325,7 +325,9 @@
 //! | `WithGRPCConnPoolSize` | `.connection_pool_size(…)` |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)` |
 //! | `WithGRPCMaxHeaderListSize`, `WithGRPCMaxConcurrentStreams` | `.max_header_list_size(…)`, `.max_concurrent_streams(…)` |
-//! | `WithGRPCKeepaliveParams` | `.keepalive(…)` |
+//! | `WithGRPCKeepaliveParams` | `.keepalive(…)`, [`Server::max_connection_idle_time`], [`Server::max_connection_age`] |
+//! | `WithGRPCKeepaliveEnforcementPolicy` | [`Server::keepalive_enforcement`]: [`KeepaliveEnforcement`] |
+//! | `WithWarmingUp` | `.build_warm(…)` on the builder: [`WarmUp`] |
 //! | `WithFallbackService`, `WithRefuseTrafficWithoutServiceName` | [`Server::add_fallback`], [`Server::refuse_traffic_without_service_name`] |
 //! | `WithExitWaitTime` | [`Server::exit_wait_time`] |
 //! | `WithExitSignal` | [`Bound::run_until`]; [`Server::serve`] listens for Kitex's signals |
@@ -363,7 +365,7 @@
 //! # Limits
 //!
 //! Each has a default and an option: a message 16 MiB (Kitex has no limit: raise `max_message_size` where its peers send more),
-//! nesting 64 levels (fixed), header list 64 KiB, 1,000 streams per connection, 1 MiB unread per stream,
+//! nesting 64 levels (fixed), 16 times its size in memory, or 256 MiB where that is more (fixed), header list 64 KiB, 1,000 streams per connection, 1 MiB unread per stream,
 //! 16 MiB unread per connection, 64 KiB unsent per stream, 5 s until a connection shows what it speaks, 10 s for
 //! anything left unfinished.
 
@@ -401,7 +403,7 @@ pub use uuid::Uuid;
 
 pub use client::{
     Call, ClientBuilder, ClientSuite, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport,
-    WithMetadata, balance, breaker, discovery,
+    WarmUp, WithMetadata, balance, breaker, discovery,
 };
 pub use codec::{ApplicationException, DecodeError, EncodeError, Message, OrderedF64, Thrift, UnknownField, Value};
 pub use context::Context;
@@ -409,8 +411,8 @@ pub use error::{Cancelled, ConnectError, ConnectionLost, Error, Origin, Result, 
 pub use metadata::Metadata;
 pub use metainfo::Metainfo;
 pub use server::{
-    Bound, Handle, Keepalive, Layered, LimitKind, Limiter, Limits, Permit, Refused, Register, Registration, Running,
-    Server, ServerSuite, Service, ServiceExt, shutdown_signal,
+    Bound, Handle, Keepalive, KeepaliveEnforcement, Layered, LimitKind, Limiter, Limits, Permit, Refused, Register,
+    Registration, Running, Server, ServerSuite, Service, ServiceExt, shutdown_signal,
 };
 pub use status::{BizStatusError, Code, Status};
 pub use stream::{BidiStream, ClientStream, Receiver, Sender, call_with_timeout};

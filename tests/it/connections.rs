@@ -77,7 +77,7 @@ impl Proxy {
     }
 
     /// How many connections were made.
-    fn accepted(&self) -> usize {
+    pub(crate) fn accepted(&self) -> usize {
         self.accepted.load(Ordering::SeqCst)
     }
 }
@@ -173,7 +173,7 @@ async fn an_address_that_refuses_is_passed_over() {
 }
 
 /// An address where no one listens.
-async fn refusing() -> String {
+pub(crate) async fn refusing() -> String {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().to_string()
 }
 

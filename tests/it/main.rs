@@ -1,6 +1,7 @@
 //! One test binary, a module per topic.
 
 mod breaker;
+mod connection_options;
 mod connections;
 mod corpus;
 mod deadlines;

@@ -12,10 +12,11 @@ use http::uri::Authority;
 use super::FromChannel;
 use super::balance::{Balance, WeightedRoundRobin};
 use super::breaker::CircuitBreaker;
-use super::channel::{Channel, Messages, Shared, StreamChannel};
+use super::channel::{Channel, Messages, OnClose, Shared, StreamChannel};
 use super::cluster::Cluster;
 use super::discovery::{Discover, Instance};
 use super::pool::{LongConnection, Pool, Use};
+use super::warm_up::WarmUp;
 use crate::codec::envelope::Protocol;
 use crate::error::{Error, Result, StreamTimeout};
 use crate::middleware::{Layer, Layers, MetaHandler, RecvLayer, SendLayer};
@@ -54,9 +55,6 @@ pub enum Payload {
     Compact,
 }
 
-const DEFAULT_MESSAGES: Messages =
-    Messages { layout: Layout::Framed, protocol: Protocol::Binary, usage: Use::Long(LongConnection::DEFAULT) };
-
 /// Where the instances of the service are.
 #[derive(Debug)]
 enum Targets {
@@ -79,7 +77,12 @@ struct Options {
     pool_size: usize,
     caller: Option<String>,
     http2: Config,
-    messages: Option<Messages>,
+    /// How ping-pong calls travel. A client for streams has HTTP/2.
+    transport: Transport,
+    payload: Payload,
+    /// How connections are used, where it was said.
+    usage: Option<Use>,
+    on_close: OnClose,
     layers: Layers,
     observers: Observers,
     recv_timeout: StreamTimeout,
@@ -103,7 +106,10 @@ impl Options {
             pool_size: (cores * 3 / 2).max(1),
             caller: None,
             http2: Config::default(),
-            messages: None,
+            transport: Transport::Http2,
+            payload: Payload::default(),
+            usage: None,
+            on_close: OnClose::default(),
             layers: Layers::default(),
             observers: Observers::default(),
             recv_timeout: StreamTimeout::default(),
@@ -113,6 +119,7 @@ impl Options {
 
     /// Checks the options and makes what clients share.
     fn build(self) -> Result<Arc<Shared>> {
+        let messages = self.messages()?;
         let service = self.service;
         if service.is_empty() {
             return Err(Error::misuse("the service name is empty: give `builder` the name of the service to call"));
@@ -122,15 +129,8 @@ impl Options {
                 "service {service:?} has no address: call `host_ports` with at least one, or `discover`"
             )));
         }
-        if let Some(Messages { layout, usage: Use::Multiplexed(connections), .. }) = self.messages {
-            if connections == 0 {
-                return Err(Error::misuse("`multiplexed` is 0: a client needs at least one connection per address"));
-            }
-            if !matches!(layout, Layout::TtHeader { .. }) {
-                return Err(Error::misuse(
-                    "`multiplexed` needs a TTHeader, which tells the calls apart: set `transport` to `TtHeader` or `TtHeaderFramed`",
-                ));
-            }
+        if matches!(&self.targets, Targets::Fixed(list) if list.iter().any(|it| it.address.is_empty())) {
+            return Err(Error::misuse("`host_ports` has an empty address"));
         }
         if self.pool_size == 0 {
             return Err(Error::misuse(
@@ -143,6 +143,12 @@ impl Options {
         if self.timeout.is_some_and(|timeout| timeout.is_zero()) {
             return Err(Error::misuse("the timeout of calls is 0: no call could be made; leave it out for none"));
         }
+        if self.read_write_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(Error::misuse("`read_write_timeout` is 0: nothing could pass; leave it out for none"));
+        }
+        if let Some(breaker) = &self.breaker {
+            breaker.check()?;
+        }
         self.http2.check()?;
         let authority = Authority::try_from(service.as_str())
             .map_err(|err| Error::misuse(format!("service name {service:?} cannot travel as an authority: {err}")))?;
@@ -151,11 +157,13 @@ impl Options {
                 .map_err(|_| Error::misuse(format!("`caller` {name:?} cannot travel in a header")))
         });
         let limits = Limits { message: self.http2.max_message_size, ..Limits::default() };
-        let size = match self.messages {
-            Some(Messages { usage: Use::Multiplexed(connections), .. }) => connections,
+        let size = match self.usage {
+            Some(Use::Multiplexed(connections)) => connections,
             _ => self.pool_size,
         };
-        let pool = Arc::new(Pool::new(service.into(), self.connect, self.http2, limits, self.read_write_timeout, size));
+        let is_short = matches!(self.usage, Some(Use::Short));
+        let (connect, pause) = (self.connect, self.read_write_timeout);
+        let pool = Arc::new(Pool::new(service.into(), connect, self.http2, limits, pause, size, is_short));
         let cluster = match self.targets {
             Targets::Fixed(list) => Cluster::fixed(list, &pool, self.balance, self.breaker, self.tags),
             Targets::Discovered(discover) => Cluster::discovered(discover, self.balance, self.breaker, self.tags),
@@ -171,8 +179,49 @@ impl Options {
             observers: Arc::new(self.observers),
             recv_timeout: self.recv_timeout,
             send_timeout: self.send_timeout,
-            messages: self.messages,
+            messages,
+            _on_close: self.on_close,
         }))
+    }
+
+    /// How ping-pong calls travel; `None` over HTTP/2.
+    fn messages(&self) -> Result<Option<Messages>> {
+        match self.usage {
+            Some(Use::Multiplexed(0)) => {
+                return Err(Error::misuse("`multiplexed` is 0: a client needs at least one connection per address"));
+            }
+            Some(Use::Long(long)) if long.max_idle_per_address == 0 || long.max_idle_timeout.is_zero() => {
+                return Err(Error::misuse(
+                    "`long_connection` is 0: no connection could rest; use `short_connection` for one per call",
+                ));
+            }
+            Some(Use::Multiplexed(_)) if !matches!(self.transport, Transport::TtHeader | Transport::TtHeaderFramed) => {
+                return Err(Error::misuse(
+                    "`multiplexed` needs a TTHeader, which tells the calls apart: set `transport` to `TtHeader` or `TtHeaderFramed`",
+                ));
+            }
+            _ => {}
+        }
+        let layout = match self.transport {
+            Transport::Buffered => Layout::Buffered,
+            Transport::Framed => Layout::Framed,
+            Transport::TtHeader => Layout::TtHeader { is_framed: false },
+            Transport::TtHeaderFramed => Layout::TtHeader { is_framed: true },
+            Transport::Http2 if self.payload == Payload::Compact => {
+                return Err(Error::misuse("`payload` is `Compact`: HTTP/2 carries only `Binary`"));
+            }
+            Transport::Http2 if matches!(self.usage, Some(Use::Long(_))) => {
+                return Err(Error::misuse(
+                    "`long_connection` is not for HTTP/2, whose calls share connections: set `connection_pool_size`",
+                ));
+            }
+            Transport::Http2 => return Ok(None),
+        };
+        let protocol = match self.payload {
+            Payload::Binary => Protocol::Binary,
+            Payload::Compact => Protocol::Compact,
+        };
+        Ok(Some(Messages { layout, protocol, usage: self.usage.unwrap_or(Use::Long(LongConnection::DEFAULT)) }))
     }
 }
 
@@ -228,6 +277,19 @@ macro_rules! client_options {
         /// to them in turn. Default one and a half per core, as Kitex.
         pub fn connection_pool_size(mut self, connections: usize) -> Self {
             self.options.pool_size = connections;
+            self
+        }
+
+        /// Makes a connection for each call or stream, and closes it afterwards. Default: connections are kept.
+        pub fn short_connection(mut self) -> Self {
+            self.options.usage = Some(Use::Short);
+            self
+        }
+
+        /// Runs something when the client is closed: when the last of its clones is dropped and the last of its calls has been
+        /// opened or answered. Several run in the order they are added. Kitex's `WithCloseCallbacks`.
+        pub fn on_close(mut self, callback: impl FnOnce() + Send + Sync + 'static) -> Self {
+            self.options.on_close.push(callback);
             self
         }
 
@@ -396,6 +458,19 @@ impl<C> StreamClientBuilder<C> {
     {
         Ok(C::from_channel(StreamChannel(self.options.build()?), C::schema().methods))
     }
+
+    /// Makes the client, looks for its instances and connects to them, so that the first streams wait for neither; see [`WarmUp`].
+    ///
+    /// # Errors
+    /// As [`Self::build`]; with [`WarmUp::fail_fast`] also instances that are not found or cannot be reached.
+    pub async fn build_warm(self, warm_up: WarmUp) -> Result<C>
+    where
+        C: FromChannel<Channel = StreamChannel>,
+    {
+        let shared = self.options.build()?;
+        warm_up.run(&shared).await?;
+        Ok(C::from_channel(StreamChannel(shared), C::schema().methods))
+    }
 }
 
 /// Makes a client for ping-pong calls.
@@ -410,57 +485,33 @@ impl<C> ClientBuilder<C> {
 
     #[doc(hidden)]
     pub fn new(service_name: impl Into<String>) -> Self {
-        let options = Options { messages: Some(DEFAULT_MESSAGES), ..Options::new(service_name.into()) };
+        let options = Options { transport: Transport::default(), ..Options::new(service_name.into()) };
         Self { options, client: PhantomData }
     }
 
     /// Sets how calls travel. Default [`Transport::Framed`], as Kitex's client.
     pub fn transport(mut self, transport: Transport) -> Self {
-        let layout = match transport {
-            Transport::Buffered => Layout::Buffered,
-            Transport::Framed => Layout::Framed,
-            Transport::TtHeader => Layout::TtHeader { is_framed: false },
-            Transport::TtHeaderFramed => Layout::TtHeader { is_framed: true },
-            Transport::Http2 => {
-                self.options.messages = None;
-                return self;
-            }
-        };
-        self.options.messages = Some(Messages { layout, ..self.messages() });
+        self.options.transport = transport;
         self
     }
 
     /// Sets the payload protocol. Default [`Payload::Binary`], the only one that Kitex speaks. HTTP/2 carries no other.
     pub fn payload(mut self, payload: Payload) -> Self {
-        let protocol = match payload {
-            Payload::Binary => Protocol::Binary,
-            Payload::Compact => Protocol::Compact,
-        };
-        self.options.messages = Some(Messages { protocol, ..self.messages() });
-        self
-    }
-
-    /// Makes a connection for each call, and closes it afterwards. Not for HTTP/2.
-    pub fn short_connection(mut self) -> Self {
-        self.options.messages = Some(Messages { usage: Use::Short, ..self.messages() });
+        self.options.payload = payload;
         self
     }
 
     /// Sets how many connections are kept that no call uses. This is the default. Not for HTTP/2.
     pub fn long_connection(mut self, long: LongConnection) -> Self {
-        self.options.messages = Some(Messages { usage: Use::Long(long), ..self.messages() });
+        self.options.usage = Some(Use::Long(long));
         self
     }
 
     /// Makes many calls at a time on each of so many connections per address, which needs a TTHeader. Kitex's
     /// `WithMuxConnection`.
     pub fn multiplexed(mut self, connections: usize) -> Self {
-        self.options.messages = Some(Messages { usage: Use::Multiplexed(connections), ..self.messages() });
+        self.options.usage = Some(Use::Multiplexed(connections));
         self
-    }
-
-    fn messages(&self) -> Messages {
-        self.options.messages.unwrap_or(DEFAULT_MESSAGES)
     }
 
     /// Sets how long a server may take nothing of a request, or send nothing while an answer is waited for, before the
@@ -491,6 +542,19 @@ impl<C> ClientBuilder<C> {
         C: FromChannel<Channel = Channel>,
     {
         Ok(C::from_channel(Channel(self.options.build()?), C::schema().methods))
+    }
+
+    /// Makes the client, looks for its instances and connects to them, so that the first calls wait for neither; see [`WarmUp`].
+    ///
+    /// # Errors
+    /// As [`Self::build`]; with [`WarmUp::fail_fast`] also instances that are not found or cannot be reached.
+    pub async fn build_warm(self, warm_up: WarmUp) -> Result<C>
+    where
+        C: FromChannel<Channel = Channel>,
+    {
+        let shared = self.options.build()?;
+        warm_up.run(&shared).await?;
+        Ok(C::from_channel(Channel(shared), C::schema().methods))
     }
 }
 

@@ -26,7 +26,7 @@ use crate::observe::{Stats, Watch};
 use crate::schema::Method;
 use crate::status::Code;
 use crate::stream::{BidiStream, ClientStream, Receiver};
-use crate::transport::{Halves, RecvHalf};
+use crate::transport::{ConnectionId, Halves, RecvHalf};
 
 /// A boxed future: what awaiting a call gives.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -280,7 +280,8 @@ impl<Response: Message> Open for Receiver<Response> {
 /// A call with one request and one response: set its options, then await it.
 ///
 /// Nothing happens before it is awaited. Dropping the future cancels the call. Over HTTP/2, a call that the server says it did
-/// not look at is made again: on another connection where this one is about to end, and once more where it was refused.
+/// not look at is made again: on another connection where this one is about to end, and once more, on another where there is one,
+/// where it was refused.
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<T, E = Error> {
     shared: Arc<Shared>,
@@ -379,13 +380,13 @@ async fn call<T: Success, E: Throws>(
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
     }
-    let (mut attempts, mut refusals) = (0, 0);
+    let (mut attempts, mut refused_by) = (0, None);
     loop {
-        match over_a_stream(shared, cx, options, args).await {
+        match over_a_stream(shared, cx, options, args, refused_by).await {
             // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
             Err(Unanswered::Draining(_)) if attempts + 1 < ATTEMPTS => attempts += 1,
             // RFC 9113, 8.7, says the same of this. Only once, as gRPC: who refuses has enough to do.
-            Err(Unanswered::Refused(_)) if refusals == 0 => refusals += 1,
+            Err(Unanswered::Refused(_, by)) if refused_by.is_none() => refused_by = Some(by),
             Err(unanswered) => return Err(unanswered.into()),
             Ok(answer) => return Ok(answer),
         }
@@ -396,8 +397,8 @@ async fn call<T: Success, E: Throws>(
 enum Unanswered {
     /// The connection was about to end, and the server did not look at the call.
     Draining(Error),
-    /// The server did not look at the call.
-    Refused(Error),
+    /// The server did not look at the call; and the connection that it was on.
+    Refused(Error, ConnectionId),
     /// It failed.
     Failed(Error),
 }
@@ -413,7 +414,7 @@ impl From<Error> for Unanswered {
 
 impl From<Unanswered> for Error {
     fn from(unanswered: Unanswered) -> Self {
-        let (Unanswered::Draining(err) | Unanswered::Refused(err) | Unanswered::Failed(err)) = unanswered;
+        let (Unanswered::Draining(err) | Unanswered::Refused(err, _) | Unanswered::Failed(err)) = unanswered;
         err
     }
 }
@@ -426,8 +427,9 @@ async fn over_a_stream<T: Success, E: Throws>(
     cx: &Context,
     options: &CallOptions,
     args: &mut dyn AnyMessage,
+    avoid: Option<ConnectionId>,
 ) -> Result<Answer<T, E>, Unanswered> {
-    let Halves { mut send, mut recv } = shared.open(cx, options).await?;
+    let Halves { mut send, mut recv } = shared.open(cx, options, avoid).await?;
     let size = send.send(args.as_encode());
     count(cx, Stats::count_sent, size.as_ref().copied().unwrap_or_default());
     sent(size.map(drop))?;
@@ -441,7 +443,10 @@ async fn over_a_stream<T: Success, E: Throws>(
     }
     match recv_reply(&mut *recv, cx).await {
         Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
-        Err(err @ Error::Reset { code: REFUSED_STREAM }) if !is_begun(&mut *recv) => Err(Unanswered::Refused(err)),
+        Err(err @ Error::Reset { code: REFUSED_STREAM }) if !is_begun(&mut *recv) => Err(match recv.connection() {
+            Some(by) => Unanswered::Refused(err, by),
+            None => Unanswered::Failed(err),
+        }),
         Err(err) => Err(err.into()),
     }
 }

@@ -21,9 +21,9 @@ use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind
 use crate::observe::{Observers, Watch};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver, timed};
-use crate::transport::Halves;
 use crate::transport::http2::client::Open as OpenStream;
 use crate::transport::pingpong::message::Layout;
+use crate::transport::{ConnectionId, Halves};
 
 /// What clients of one kind share.
 pub(super) struct Shared {
@@ -41,6 +41,29 @@ pub(super) struct Shared {
     pub(super) observers: Arc<Observers>,
     /// How ping-pong calls travel; `None` over HTTP/2.
     pub(super) messages: Option<Messages>,
+    pub(super) _on_close: OnClose,
+}
+
+/// What runs when a client is closed.
+#[derive(Default)]
+pub(super) struct OnClose(Vec<Box<dyn FnOnce() + Send + Sync>>);
+
+impl OnClose {
+    pub(super) fn push(&mut self, callback: impl FnOnce() + Send + Sync + 'static) {
+        self.0.push(Box::new(callback));
+    }
+}
+
+impl Drop for OnClose {
+    fn drop(&mut self) {
+        self.0.drain(..).for_each(|callback| callback());
+    }
+}
+
+impl fmt::Debug for OnClose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OnClose").field(&self.0.len()).finish()
+    }
 }
 
 /// How ping-pong calls travel.
@@ -181,13 +204,18 @@ impl Shared {
 
     /// Opens a stream whose messages may take so long each.
     async fn open_timed(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
-        let halves = self.open(cx, options).await?;
+        let halves = self.open(cx, options, None).await?;
         let (recv, send) = (options.recv_timeout, options.send_timeout);
         Ok(timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout)))
     }
 
-    /// Opens a stream, within the call's deadline.
-    pub(super) async fn open(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
+    /// Opens a stream, within the call's deadline; on another connection than the one to `avoid`, where there is another.
+    pub(super) async fn open(
+        &self,
+        cx: &Context,
+        options: &CallOptions,
+        avoid: Option<ConnectionId>,
+    ) -> Result<Halves> {
         let metadata = self.metadata(cx);
         let deadline = cx.deadline().zip(cx.timeout());
         check_deadline(deadline)?;
@@ -202,7 +230,7 @@ impl Shared {
                 parent: cx.parent(),
                 load: &peer.load,
             };
-            match self.pool.http2(&peer, attempts.patience()).await {
+            match self.pool.http2(&peer, attempts.patience(), avoid).await {
                 Ok(connection) => {
                     attempts.reached(&peer);
                     match connection.open(&open) {

@@ -120,6 +120,16 @@ impl Cluster {
         }
     }
 
+    /// The instances of now that have the client's tags; waits for the first list.
+    pub(super) async fn peers(&self, pool: &Arc<Pool>, patience: Patience) -> Result<Vec<Arc<Peer>>> {
+        let all = self.instances(pool, patience).await?;
+        let view = View { all: &all, tried: &[], tags: &self.tags, any: true };
+        Ok((0..view.len())
+            .filter(|at| view.is_usable(*at))
+            .filter_map(|at| all.peers.get(at).map(Arc::clone))
+            .collect())
+    }
+
     /// The instances that a call tries, one after another, until one takes it.
     pub(super) async fn attempts<'a>(
         &'a self,

@@ -10,11 +10,13 @@ pub mod discovery;
 mod health;
 mod message;
 mod pool;
+mod warm_up;
 
 pub use builder::{ClientBuilder, ClientSuite, Payload, StreamClientBuilder, Transport};
 pub use call::{Call, Open, StreamCall, WithMetadata};
 pub use channel::{Channel, StreamChannel};
 pub use pool::LongConnection;
+pub use warm_up::WarmUp;
 
 use crate::schema::{Method, Service};
 

@@ -12,10 +12,10 @@ use super::health::Health;
 use crate::context::{lock, now};
 use crate::error::{ConnectError, Error, Result, Stage};
 use crate::net::{BoxIo, Connect};
-use crate::transport::Load;
 use crate::transport::http2::Config;
 use crate::transport::http2::client::Connection;
 use crate::transport::pingpong::{client, mux};
+use crate::transport::{ConnectionId, Load};
 use crate::wire::ttheader::Limits;
 
 /// How many connections a ping-pong client keeps that no call uses.
@@ -59,6 +59,8 @@ pub(super) struct Pool {
     pub(super) read_write_timeout: Option<Duration>,
     /// Shared connections per address.
     pub(super) size: usize,
+    /// Whether each stream and call has a connection of its own.
+    is_short: bool,
     peers: Mutex<HashMap<String, Arc<Peer>>>,
 }
 
@@ -140,6 +142,18 @@ impl<C: Shared> Slots<C> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed);
         &self.slots[turn % self.slots.len()]
     }
+
+    /// The next slot in turn that is not to be avoided, or the last one where all are.
+    fn turn_but(&self, is_avoided: impl Fn(&C) -> bool) -> &Slot<C> {
+        let mut slot = self.turn();
+        for _ in 1..self.slots.len() {
+            if !slot.open().as_ref().is_some_and(&is_avoided) {
+                break;
+            }
+            slot = self.turn();
+        }
+        slot
+    }
 }
 
 impl<C: Shared> Slot<C> {
@@ -147,19 +161,14 @@ impl<C: Shared> Slot<C> {
         lock(&self.connection).as_ref().filter(|connection| connection.is_open()).cloned()
     }
 
-    /// Makes the connection that is not there.
-    async fn dial<F: Future<Output = io::Result<C>>>(
-        &self,
-        dial: Dial<'_>,
-        make: impl FnOnce(BoxIo) -> F,
-    ) -> Result<C> {
+    /// Makes the connection where it is not there.
+    async fn fill(&self, dial: Dial<'_>, make: impl Future<Output = Result<C>>) -> Result<C> {
         let _dialling = dial.stage(Stage::Pool, async { Ok(self.dialling.lock().await) }).await?;
         // Another call may have made it while this one waited.
         if let Some(connection) = self.open() {
             return Ok(connection);
         }
-        let io = dial.connect().await?;
-        let connection = dial.stage(Stage::Handshake, make(io)).await?;
+        let connection = make.await?;
         *lock(&self.connection) = Some(connection.clone());
         Ok(connection)
     }
@@ -184,8 +193,14 @@ impl Pool {
         limits: Limits,
         read_write_timeout: Option<Duration>,
         size: usize,
+        is_short: bool,
     ) -> Self {
-        Self { service, connect, http2, limits, read_write_timeout, size, peers: Mutex::default() }
+        Self { service, connect, http2, limits, read_write_timeout, size, is_short, peers: Mutex::default() }
+    }
+
+    /// Whether each stream and call has a connection of its own.
+    pub(super) fn is_short(&self) -> bool {
+        self.is_short
     }
 
     /// The connections to an address, made up where it is new.
@@ -224,17 +239,26 @@ impl Pool {
         lock(&self.peers).remove(&*gone.address);
     }
 
-    /// The next HTTP/2 connection to a peer.
+    /// The next HTTP/2 connection to a peer; another than the one to `avoid`, where there may be another.
     ///
     /// Mostly it is there, and nothing waits; making one is boxed, so that calls do not carry the room for it.
-    pub(super) async fn http2(&self, peer: &Peer, patience: Patience) -> Result<Connection> {
-        let slot = peer.http2.turn();
-        if let Some(connection) = slot.open() {
-            return Ok(connection);
+    pub(super) async fn http2(
+        &self,
+        peer: &Peer,
+        patience: Patience,
+        avoid: Option<ConnectionId>,
+    ) -> Result<Connection> {
+        if self.is_short {
+            return Box::pin(self.dial(peer, patience).http2()).await;
         }
-        let dial = self.dial(peer, patience);
-        let make = |io| Connection::handshake(io, &peer.address, self.http2.clone());
-        Box::pin(slot.dial(dial, make)).await
+        let slot = match avoid {
+            None => peer.http2.turn(),
+            Some(avoid) => peer.http2.turn_but(|connection| connection.id() == avoid),
+        };
+        match slot.open() {
+            Some(connection) => Ok(connection),
+            None => Box::pin(self.dial(peer, patience).http2_in(slot)).await,
+        }
     }
 
     /// The next multiplexed connection to a peer.
@@ -243,10 +267,37 @@ impl Pool {
         if let Some(connection) = slot.open() {
             return Ok(connection);
         }
-        let dial = self.dial(peer, patience);
-        let make =
-            |io| std::future::ready(Ok(mux::Connection::new(io, &peer.address, self.limits, self.read_write_timeout)));
-        Box::pin(slot.dial(dial, make)).await
+        Box::pin(self.dial(peer, patience).mux_in(slot)).await
+    }
+
+    /// Makes connections to a peer that calls find there later, as many as there may be at most.
+    pub(super) async fn warm_up(
+        &self,
+        peer: &Arc<Peer>,
+        usage: Option<Use>,
+        connections: usize,
+        patience: Patience,
+    ) -> Result<()> {
+        let dial = || self.dial(peer, patience);
+        match usage {
+            None => {
+                for slot in peer.http2.slots.iter().take(connections) {
+                    dial().http2_in(slot).await?;
+                }
+            }
+            Some(Use::Multiplexed(_)) => {
+                for slot in peer.mux.slots.iter().take(connections) {
+                    dial().mux_in(slot).await?;
+                }
+            }
+            Some(Use::Long(long)) => {
+                for _ in 0..connections.min(long.max_idle_per_address) {
+                    peer.rest(self.exclusive(peer, None, patience).await?, long);
+                }
+            }
+            Some(Use::Short) => {}
+        }
+        Ok(())
     }
 
     /// A connection to a peer for one call; one that rested where `long` has it so.
@@ -285,6 +336,26 @@ struct Dial<'a> {
 }
 
 impl Dial<'_> {
+    /// Makes an HTTP/2 connection.
+    async fn http2(self) -> Result<Connection> {
+        let io = self.connect().await?;
+        self.stage(Stage::Handshake, Connection::handshake(io, &self.peer.address, self.pool.http2.clone())).await
+    }
+
+    /// The HTTP/2 connection of a slot, made where it is not there.
+    async fn http2_in(self, slot: &Slot<Connection>) -> Result<Connection> {
+        slot.fill(self, self.http2()).await
+    }
+
+    /// The multiplexed connection of a slot, made where it is not there.
+    async fn mux_in(self, slot: &Slot<mux::Connection>) -> Result<mux::Connection> {
+        let make = async {
+            let (io, pool) = (self.connect().await?, self.pool);
+            Ok(mux::Connection::new(io, &self.peer.address, pool.limits, pool.read_write_timeout))
+        };
+        slot.fill(self, make).await
+    }
+
     async fn connect(self) -> Result<BoxIo> {
         let connected = self.stage(Stage::Connect, self.pool.connect.connect(&self.peer.address)).await;
         connected.inspect(|_| self.peer.health.reached())

@@ -6,9 +6,9 @@
 //! | --- | --- | --- |
 //! | [`StreamClientBuilder`](crate::StreamClientBuilder) | all streams of a client | `streamclient.Option`, `client.WithStreamOptions` |
 //! | [`StreamCall`](crate::StreamCall) | one stream; wins over its client | `streamcall.Option` |
-//! | [`ClientBuilder`](crate::ClientBuilder) | all ping-pong calls of a client | `client.Option` |
+//! | [`ClientBuilder`](crate::ClientBuilder) | all ping-pong calls of a client | `client.Option`, `client.WithUnaryOptions` |
 //! | [`Call`](crate::Call) | one ping-pong or unary call; wins over its client | `callopt.Option` |
-//! | [`Server`](crate::Server) | a server, all protocols | `server.Option` |
+//! | [`Server`](crate::Server) | a server, all protocols | `server.Option`, `server.WithStreamOptions`, `server.WithUnaryOptions` |
 //! | [`ServiceExt`](crate::ServiceExt) | one service of a server | `server.RegisterOption` |
 //!
 //! What a type does not have, it cannot do: a stream has no rpc timeout, no retry and no fallback, as in Kitex. A value that cannot
@@ -43,7 +43,8 @@
 //! | none | `.read_write_timeout(…)` | ping-pong |
 //! | `WithTimeoutProvider` | not here: a client's own default, or the call's | |
 //! | `WithTransportProtocol` | `.transport(…)`: [`Transport`](crate::Transport). Streams go over HTTP/2; TTHeader streaming is planned | ping-pong |
-//! | `WithShortConnection`, `WithLongConnection`, `WithMuxConnection` | `.short_connection()`, `.long_connection(…)`, `.multiplexed(…)` | ping-pong |
+//! | `WithShortConnection` | `.short_connection()` | both |
+//! | `WithLongConnection`, `WithMuxConnection` | `.long_connection(…)`: [`LongConnection`](crate::LongConnection), `.multiplexed(…)`. Streams, and calls over HTTP/2, share connections | ping-pong |
 //! | `WithGRPCConnPoolSize` | `.connection_pool_size(…)` | both |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)`. They are fixed, and larger than Kitex's, whose windows grow | both |
 //! | `WithGRPCMaxHeaderListSize` | `.max_header_list_size(…)`; 64 KiB, Kitex's 16 MiB | both |
@@ -60,13 +61,13 @@
 //! | `WithACLRules` | a [`Layer`](crate::middleware::Layer) that refuses, before anything is resolved | both |
 //! | `WithCodec`, `WithPayloadCodec` | `.payload(…)`: [`Payload`](crate::Payload). A codec of one's own implements [`Reader`](crate::codec::Reader) and [`Writer`](crate::codec::Writer) | ping-pong |
 //! | none | `.max_message_size(…)`; Kitex has no limit | both |
-//! | `WithTTHeaderStreamingOptions` and what is in it | planned, with TTHeader streaming | streams |
-//! | `WithWarmingUp` | planned | both |
+//! | `WithTTHeaderStreamingOptions`, and in it `WithTTHeaderStreamingTransportOptions`: `WithClientMuxConnPool`, `WithClientLongConnPool`, `WithClientShortConnPool`, `WithClientHeaderFrameHandler`, `WithClientMetaFrameHandler`, `WithClientTraceController` | planned, with TTHeader streaming | streams |
+//! | `WithWarmingUp` | `.build_warm(…)`: [`WarmUp`](crate::WarmUp) | both |
 //! | `WithXDSSuite`, `WithProxy` | not here: [`Connect`](crate::net::Connect) and discovery are the places for a mesh | |
 //! | `WithContextBackup` | not here: Rust has no goroutine-local context; `.context(cx)` is explicit | |
 //! | `WithConnReporterEnabled`, `WithDiagnosisService` | not here: pools are Kitex's own | |
-//! | `WithCloseCallbacks` | not here: a client's connections close when its last clone is dropped | |
-//! | `WithTransHandlerFactory`, `WithConnPool`, `WithBoundHandler`, `WithHTTPConnection`, `WithGeneric`, `WithLogger`, `TailOption` | not here: Kitex's own machinery; logs go to `tracing` | |
+//! | `WithCloseCallbacks` | `.on_close(…)`. A client is closed when its last clone is dropped | both |
+//! | `WithTransHandlerFactory`, `WithConnPool`, `WithBoundHandler`, `WithHTTPConnection`, `WithGeneric`, `WithLogger`, `TailOption`, `ConvertOptionFrom`, `GetClientOption`, `GetClientOptions` | not here: Kitex's own machinery; logs go to `tracing` | |
 //!
 //! # Calls
 //!
@@ -99,19 +100,21 @@
 //! | `WithMiddleware`, `WithStreamMiddleware`, `WithUnaryMiddleware`, `…Builder` | `.layer(…)`; for one service [`ServiceExt::layer`](crate::ServiceExt::layer) | yes |
 //! | `WithSendMiddleware`, `WithRecvMiddleware`, `WithStreamSendMiddleware`, `WithStreamRecvMiddleware`, `…Builder` | `.send_layer(…)`, `.recv_layer(…)`; on [`ServiceExt`](crate::ServiceExt) too | yes |
 //! | `WithCompatibleMiddlewareForUnary` | always so: unary over a stream is a ping-pong call to layers | unary |
-//! | `WithMetaHandler`, `remote.NewCustomMetaHandler` | `.meta_handler(…)` | yes |
+//! | `WithMetaHandler`, `remote.NewCustomMetaHandler` (`WithOnReadStream`, `WithReadMeta`, `WithWriteMeta`) | `.meta_handler(…)`, of which each half may be left out. What `WithOnConnectStream` does, a [`Layer`](crate::middleware::Layer) does | yes |
+//! | `WithTTHeaderStreamingOptions`, and in it `WithServerHeaderFrameHandler` | planned, with TTHeader streaming | yes |
+//! | `server.NewLocalCaller` | [`testing::memory`](crate::testing::memory): a server and its clients without a socket | yes |
 //! | `WithServiceAddr`, `WithListener` | `.bind(…)`, `.serve(…)`; `.listen(…)` takes any [`Listen`](crate::net::Listen) | yes |
-//! | `WithReusePort` | not here: give `.listen(…)` a socket made so | yes |
+//! | `WithReusePort` | `.reuse_port(…)` | yes |
 //! | `WithExitWaitTime` | `.exit_wait_time(…)` | yes |
 //! | `WithExitSignal`, `RegisterShutdownHook`, `RegisterStartHook` | [`Bound::run_until`](crate::Bound::run_until), [`Handle::shutdown`](crate::Handle::shutdown); `.on_stop(…)`, `.on_start(…)` | yes |
 //! | `WithReadWriteTimeout` | `.read_write_timeout(…)`; `.partial_timeout(…)` for what a peer leaves unfinished, streams too | no |
-//! | `WithMaxConnIdleTime` | `.max_connection_idle_time(…)`: ping-pong; over HTTP/2 planned | connections |
+//! | `WithMaxConnIdleTime` | `.max_connection_idle_time(…)`, for all protocols | connections |
 //! | `WithLimit`, `WithConnectionLimiter`, `WithQPSLimiter`, `WithConcurrencyLimiter`, `WithLimitReporter` | `.limits(…)`: [`Limits`](crate::Limits), changed by [`Handle::set_limits`](crate::Handle::set_limits); `.limiter(…)`: [`Limiter`](crate::Limiter); `.on_limit(…)` | yes |
 //! | `WithRegistry`, `WithRegistryInfo` | `.register(…)`: [`Register`](crate::Register), [`Registration`](crate::Registration) | yes |
 //! | `WithGRPCMaxConcurrentStreams` | `.max_concurrent_streams(…)`; enforced, 1,000 | yes |
 //! | `WithGRPCInitialWindowSize`, `WithGRPCInitialConnWindowSize`, `WithGRPCMaxHeaderListSize` | `.initial_window_size(…)`, `.initial_connection_window_size(…)`, `.max_header_list_size(…)` | HTTP/2 |
-//! | `WithGRPCKeepaliveParams` | `.keepalive(…)`; the maximal age and idle time of connections are planned | HTTP/2 |
-//! | `WithGRPCKeepaliveEnforcementPolicy` | planned | HTTP/2 |
+//! | `WithGRPCKeepaliveParams` | `Time` and `Timeout`: `.keepalive(…)`; `MaxConnectionIdle`: `.max_connection_idle_time(…)`; `MaxConnectionAge`, `MaxConnectionAgeGrace`: `.max_connection_age(…)`, `.max_connection_age_grace(…)` | HTTP/2 |
+//! | `WithGRPCKeepaliveEnforcementPolicy` | `.keepalive_enforcement(…)`: [`KeepaliveEnforcement`](crate::KeepaliveEnforcement); off, Kitex's default is its default | HTTP/2 |
 //! | `WithGRPCWriteBufferSize` | `.send_buffer_size(…)`, per stream | HTTP/2 |
 //! | `WithGRPCReadBufferSize`, `WithGRPCReuseWriteBuffer` | not here: buffers are sized and shared by themselves | |
 //! | `WithGRPCUnknownServiceHandler` | planned | HTTP/2 |
@@ -133,5 +136,7 @@
 //! | `metainfo.GetValue`, `GetPersistentValue` | [`Context::transient`](crate::Context::transient), [`Context::persistent`](crate::Context::persistent) |
 //! | `metainfo.SendBackwardValue` | [`Context::send_backward`](crate::Context::send_backward) |
 //! | `metadata.FromIncomingContext` | [`Context::metadata`](crate::Context::metadata) |
+//! | `SendMsg`, `RecvMsg`, `CloseSend`, `Header`, `Trailer` | `send`, `recv`, `close`, `header`, `trailer` of the streams |
+//! | `streaming.WithDoFinish`, `CloseCallbackRegister` | [`Observe::finish`](crate::observe::Observe::finish) |
 //! | `SetHeader`, `SendHeader`, `SetTrailer` | [`Context::set_header`](crate::Context::set_header), [`Context::send_header`](crate::Context::send_header), [`Context::set_trailer`](crate::Context::set_trailer) |
 //! | `ctx.Done()`, `ctx.Err()` | [`Context::cancelled`](crate::Context::cancelled), [`Context::cancel_cause`](crate::Context::cancel_cause) |

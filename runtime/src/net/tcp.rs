@@ -34,9 +34,14 @@ impl TcpListen {
     /// # Errors
     /// An address that is taken, or that is not this machine's.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_with(address, false).await
+    }
+
+    /// As [`TcpListen::bind`]; with `reuse_port`, other sockets may listen on the port, too.
+    pub(crate) async fn bind_with(address: impl ToSocketAddrs, reuse_port: bool) -> io::Result<Self> {
         let mut last = None;
         for address in lookup_host(address).await? {
-            match listen(address) {
+            match listen(address, reuse_port) {
                 Ok(listener) => return Self::from_listener(listener),
                 Err(err) => last = Some(err),
             }
@@ -58,13 +63,26 @@ impl TcpListen {
 /// waits a second for the kernel to try again; the system's own limit is below this where it wants to be.
 const BACKLOG: u32 = 4096;
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, reuse_port: bool) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A server that restarts does not wait for its last connections to be forgotten.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;
+    if reuse_port {
+        set_reuse_port(&socket)?;
+    }
     socket.bind(address)?;
     socket.listen(BACKLOG)
+}
+
+#[cfg(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin"))))]
+fn set_reuse_port(socket: &TcpSocket) -> io::Result<()> {
+    socket.set_reuseport(true)
+}
+
+#[cfg(not(all(unix, not(any(target_os = "solaris", target_os = "illumos", target_os = "cygwin")))))]
+fn set_reuse_port(_: &TcpSocket) -> io::Result<()> {
+    Err(io::Error::new(io::ErrorKind::Unsupported, "this system shares no ports (option `reuse_port`)"))
 }
 
 #[async_trait]

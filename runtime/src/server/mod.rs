@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::net::ToSocketAddrs;
 use tokio::sync::watch;
 
-pub use crate::transport::http2::Keepalive;
+pub use crate::transport::http2::{Keepalive, KeepaliveEnforcement};
 pub use call::Service;
 pub use layered::{Layered, ServiceExt};
 pub use lifecycle::shutdown_signal;
@@ -83,6 +83,7 @@ struct Options {
     pingpong: pingpong::Config,
     detection_timeout: Duration,
     exit_wait_time: Duration,
+    reuse_port: bool,
 }
 
 /// A bundle of options for servers, as one value: Kitex's `Suite`. What comes after it wins over it.
@@ -126,6 +127,7 @@ impl Server {
                 },
                 detection_timeout: Duration::from_secs(5),
                 exit_wait_time: Duration::from_secs(5),
+                reuse_port: false,
             },
             limits: Limits::default(),
             limiters: Vec::new(),
@@ -231,10 +233,28 @@ impl Server {
         self
     }
 
-    /// How long a ping-pong connection may have no call before it is closed; it is closed after twice that time at the
-    /// latest. Default 10 min, as Kitex's `WithMaxConnIdleTime`; `None` never.
+    /// How long a connection may have no call and no stream before it is closed: HTTP/2 by a GOAWAY, and ping-pong after twice
+    /// that time at the latest. Default, where this is not called: ping-pong 10 min, as Kitex's `WithMaxConnIdleTime`, and HTTP/2
+    /// never, as its `MaxConnectionIdle`. `None` never, for both.
     pub fn max_connection_idle_time(mut self, time: impl Into<Option<Duration>>) -> Self {
-        self.options.pingpong.max_idle_time = time.into();
+        let time = time.into();
+        self.options.pingpong.max_idle_time = time;
+        self.options.http2.max_idle_time = time;
+        self
+    }
+
+    /// How long an HTTP/2 connection takes streams, a tenth more or less by chance, before its client is told to use another one
+    /// (GOAWAY); the streams that run go on. Clients then spread over servers that came later. Default `None`, without end, as
+    /// Kitex's `MaxConnectionAge`.
+    pub fn max_connection_age(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.options.http2.max_age = age.into();
+        self
+    }
+
+    /// How long the streams of a connection that is [too old](Self::max_connection_age) may go on before it is closed under them.
+    /// Zero closes it with the GOAWAY. Default `None`, until their end, as Kitex's `MaxConnectionAgeGrace`.
+    pub fn max_connection_age_grace(mut self, grace: impl Into<Option<Duration>>) -> Self {
+        self.options.http2.max_age_grace = grace.into();
         self
     }
 
@@ -290,6 +310,14 @@ impl Server {
         self
     }
 
+    /// Lets several sockets, of other processes too, listen on the port that [`Server::bind`] is given: the system spreads
+    /// connections over them (`SO_REUSEPORT`). All of them must have it so. Not on Windows, where binding then fails. Default
+    /// false, as Kitex's `WithReusePort`.
+    pub fn reuse_port(mut self, reuse: bool) -> Self {
+        self.options.reuse_port = reuse;
+        self
+    }
+
     /// The largest message that is accepted, in bytes. Default 16 MiB; Kitex has no limit. The ping-pong calls of a
     /// multiplexed connection that run at a time have as many bytes of requests together: others wait.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
@@ -337,6 +365,13 @@ impl Server {
         self
     }
 
+    /// How often clients may probe their HTTP/2 connections; see [`KeepaliveEnforcement`]. Default `None`, as often as they like: a
+    /// ping costs little here, and many at once are bounded. Kitex's is the default of [`KeepaliveEnforcement`].
+    pub fn keepalive_enforcement(mut self, policy: impl Into<Option<KeepaliveEnforcement>>) -> Self {
+        self.options.http2.keepalive_enforcement = policy.into();
+        self
+    }
+
     /// Binds a TCP address and serves it until a signal asks the process to end; see [`Bound::run_until_signal`].
     ///
     /// # Errors
@@ -350,7 +385,7 @@ impl Server {
     /// # Errors
     /// An address that cannot be bound, or services that cannot stand together, as in [`Server::listen`].
     pub async fn bind(self, address: impl ToSocketAddrs) -> Result<Bound> {
-        let listener = TcpListen::bind(address).await.map_err(|err| {
+        let listener = TcpListen::bind_with(address, self.options.reuse_port).await.map_err(|err| {
             Error::new(io::Error::new(err.kind(), format!("cannot bind the server's address: {err}")))
         })?;
         self.listen(listener)
@@ -363,10 +398,14 @@ impl Server {
     /// services have and not the fallback.
     pub fn listen(self, listener: impl Listen) -> Result<Bound> {
         self.options.http2.check()?;
+        self.options.pingpong.check()?;
         if self.options.detection_timeout.is_zero() {
             return Err(Error::misuse("`detection_timeout` is 0: no connection could show what it speaks"));
         }
         self.limits.check()?;
+        if self.lifecycle.registries.iter().any(|(_, registration)| registration.service.is_empty()) {
+            return Err(Error::misuse("`register` has an empty service name: clients could not look for it"));
+        }
         let gate = Arc::new(Gate::new(self.limits, self.limiters, self.on_limit));
         let dispatch: Arc<dyn Dispatch> =
             Arc::new(Router::new(self.services, &self.layers, self.observers, Arc::clone(&gate))?);

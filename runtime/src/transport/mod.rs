@@ -87,9 +87,19 @@ pub(crate) trait RecvHalf: Send {
     fn finish(&mut self, end: Result<()>) {
         drop(end);
     }
+
+    /// The connection that the stream is on, where that is known.
+    fn connection(&self) -> Option<ConnectionId> {
+        None
+    }
+
     /// As [`SendHalf::cancel`].
     fn cancel(&mut self, cause: Error);
 }
+
+/// Tells connections apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ConnectionId(pub(crate) usize);
 
 /// A message's bytes, within the buffer they came in.
 #[derive(Clone, Debug)]

@@ -13,19 +13,23 @@ pub(crate) struct Progress {
     /// Inside a header block: HEADERS came without END_HEADERS.
     in_headers: bool,
     frames: u64,
+    pings: usize,
 }
 
 /// RFC 9113, 4.1: length (3), type, flags, stream id (4).
 const HEAD: usize = 9;
 const PREFACE: usize = 24;
 const TYPE_HEADERS: u8 = 0x1;
+const TYPE_PING: u8 = 0x6;
+const TYPE_GOAWAY: u8 = 0x7;
 const TYPE_CONTINUATION: u8 = 0x9;
+const ACK: u8 = 0x1;
 const END_HEADERS: u8 = 0x4;
 
 impl Progress {
     /// The client's direction: a preface, then frames.
     pub(crate) fn of_client() -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], head_len: 0, payload: 0, in_headers: false, frames: 0 }
+        Self { preface: PREFACE, head: [0; HEAD], head_len: 0, payload: 0, in_headers: false, frames: 0, pings: 0 }
     }
 
     /// Takes the bytes that came next.
@@ -64,6 +68,9 @@ impl Progress {
         if kind == TYPE_HEADERS || kind == TYPE_CONTINUATION {
             self.in_headers = flags & END_HEADERS == 0;
         }
+        if kind == TYPE_PING && flags & ACK == 0 {
+            self.pings += 1;
+        }
         self.head_len = 0;
         self.frames += 1;
     }
@@ -73,10 +80,27 @@ impl Progress {
         self.frames
     }
 
+    /// How many PINGs that ask for an answer have ended since this was asked last.
+    pub(crate) fn take_pings(&mut self) -> usize {
+        std::mem::take(&mut self.pings)
+    }
+
     /// Whether the bytes so far stop inside the preface, a frame or a header block, or before the first frame (RFC 9113,
     /// 3.4: SETTINGS follows the preface at once).
     pub(crate) fn is_partial(&self) -> bool {
         self.frames == 0 || self.head_len > 0 || self.payload > 0 || self.in_headers
+    }
+}
+
+/// Adds a text to the GOAWAY without one that ends `out` (RFC 9113, 6.8: debug data). Does nothing where there is none.
+pub(crate) fn explain_goaway(out: &mut Vec<u8>, text: &[u8]) {
+    // The last stream and the code.
+    const BARE: usize = 8;
+    let Some(at) = out.len().checked_sub(HEAD + BARE) else { return };
+    let (Some(head), Some(len)) = (out.get_mut(at..at + HEAD), u8::try_from(BARE + text.len()).ok()) else { return };
+    if *head == [0, 0, BARE as u8, TYPE_GOAWAY, 0, 0, 0, 0, 0] {
+        head.copy_from_slice(&[0, 0, len, TYPE_GOAWAY, 0, 0, 0, 0, 0]);
+        out.extend_from_slice(text);
     }
 }
 
@@ -109,6 +133,35 @@ mod tests {
             let mut cut = Progress::of_client();
             cut.feed(&bytes[..bytes.len() - 1]);
             assert!(cut.is_partial());
+        }
+    }
+
+    #[test]
+    fn pings_are_counted_and_their_answers_are_not() {
+        let bytes = [vec![b'P'; PREFACE], frame(4, 0, 0), frame(6, 0, 8), frame(6, ACK, 8), frame(6, 0, 8)].concat();
+        let mut progress = Progress::of_client();
+        let counts = bytes.chunks(40).map(|chunk| {
+            progress.feed(chunk);
+            progress.take_pings()
+        });
+        assert_eq!(counts.collect::<Vec<_>>(), [0, 1, 1]);
+    }
+
+    #[test]
+    fn only_a_bare_goaway_at_the_end_is_given_a_text() {
+        let goaway = |len: u8| [&[0, 0, len, 7, 0, 0, 0, 0, 0][..], &[0, 0, 0, 5, 0, 0, 0, 11]].concat();
+        let rows: &[(Vec<u8>, Vec<u8>)] = &[
+            (goaway(8), [goaway(10), b"hi".to_vec()].concat()),
+            ([frame(6, 0, 8), goaway(8)].concat(), [frame(6, 0, 8), goaway(10), b"hi".to_vec()].concat()),
+            ([goaway(8), frame(6, 0, 8)].concat(), [goaway(8), frame(6, 0, 8)].concat()),
+            (goaway(8)[1..].to_vec(), goaway(8)[1..].to_vec()),
+            (frame(6, 0, 8), frame(6, 0, 8)),
+            (vec![], vec![]),
+        ];
+        for (before, after) in rows {
+            let mut out = before.clone();
+            explain_goaway(&mut out, b"hi");
+            assert_eq!(out, *after);
         }
     }
 }

@@ -62,6 +62,24 @@ impl BreakerConfig {
         Self { error_rate, min_sample, ..Self::default() }
     }
 
+    fn check(&self) -> Result<()> {
+        let wrong = |what: &str| Err(Error::misuse(format!("`circuit_breaker` has {what}")));
+        if !self.enabled {
+            Ok(())
+        } else if !(self.error_rate > 0.0 && self.error_rate <= 1.0) {
+            wrong(&format!(
+                "an `error_rate` of {}: it is a part of the calls, more than 0.0 and 1.0 at most",
+                self.error_rate
+            ))
+        } else if self.min_sample == 0 || self.probe_successes == 0 {
+            wrong("a `min_sample` or `probe_successes` of 0: nothing could be judged by no call")
+        } else if self.cool_off.is_zero() {
+            wrong("a `cool_off` of 0: a circuit that opens would let all calls through")
+        } else {
+            Ok(())
+        }
+    }
+
     /// One that is not in use.
     #[must_use]
     pub fn disabled() -> Self {
@@ -222,6 +240,14 @@ impl CircuitBreaker {
     pub fn classify(self, classify: impl Fn(&Error) -> Outcome + Send + Sync + 'static) -> Self {
         *write(&self.shared.classify) = Arc::new(classify);
         self
+    }
+
+    /// # Errors
+    /// Limits that cannot be, by their names.
+    pub(super) fn check(&self) -> Result<()> {
+        let configs = read(&self.shared.configs);
+        let of_methods = configs.methods.values().flat_map(HashMap::values);
+        of_methods.chain([&configs.all, &configs.instance]).try_for_each(BreakerConfig::check)
     }
 
     /// Sets the limits of the methods that have none of their own. What was counted stays.

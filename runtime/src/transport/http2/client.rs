@@ -24,7 +24,7 @@ use crate::context::{Context, lock, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
 use crate::net::BoxIo;
-use crate::transport::{Frame, Halves, Load, RecvHalf, SendHalf};
+use crate::transport::{ConnectionId, Frame, Halves, Load, RecvHalf, SendHalf};
 use crate::wire::grpc;
 
 /// A connection; clones share it.
@@ -42,7 +42,7 @@ struct Shared {
 impl Drop for Shared {
     /// The last user is gone: the task closes the connection once its streams are.
     fn drop(&mut self) {
-        self.lane.wake();
+        self.lane.leave();
     }
 }
 
@@ -70,6 +70,9 @@ pub(crate) enum Refused {
 
 impl Connection {
     /// Speaks HTTP/2 on a connection that was just made. Does not wait for the server.
+    ///
+    /// # Errors
+    /// The server has closed it already.
     pub(crate) async fn handshake(io: BoxIo, peer: &str, config: Config) -> std::io::Result<Self> {
         let pulse = Arc::new(Pulse::new());
         let (requests, mut connection) = h2::client::Builder::new()
@@ -92,6 +95,12 @@ impl Connection {
         let mut last_handle = Some(requests.clone());
         let shared = Arc::new(Shared { requests: Mutex::new(requests), lane, config });
         let users = Arc::downgrade(&shared);
+        // The preface leaves now: what a server that takes no more connections has closed is noticed before a call is on it.
+        match poll_fn(|task| Poll::Ready(Pin::new(&mut connection).poll(task))).await {
+            Poll::Pending => {}
+            Poll::Ready(Err(err)) => return Err(std::io::Error::other(err)),
+            Poll::Ready(Ok(())) => return Err(std::io::ErrorKind::ConnectionAborted.into()),
+        }
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let end = poll_fn(|task| {
@@ -115,6 +124,10 @@ impl Connection {
             streams.close(err);
         });
         Ok(Self { shared })
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        id(&self.shared.lane)
     }
 
     /// Whether the connection takes new streams: it does not after GOAWAY or a failure.
@@ -170,6 +183,10 @@ impl Connection {
             if is_ours { Refused::Connection(error) } else { Refused::Stream(error) }
         })
     }
+}
+
+fn id(lane: &Arc<Lane>) -> ConnectionId {
+    ConnectionId(Arc::as_ptr(lane).addr())
 }
 
 fn request(open: &Open<'_>) -> Result<Request<()>> {
@@ -359,6 +376,10 @@ impl RecvHalf for ClientRecv {
             Phase::Ended(end) => Some(end),
             _ => None,
         }
+    }
+
+    fn connection(&self) -> Option<ConnectionId> {
+        Some(id(self.outbox.lane()))
     }
 
     fn cancel(&mut self, cause: Error) {

@@ -7,7 +7,7 @@
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,8 +15,9 @@ use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::keepalive::Strikes;
 use crate::net::BoxIo;
-use crate::wire::http2::Progress;
+use crate::wire::http2::{Progress, explain_goaway};
 
 /// What a connection's task and its [`Gather`] know of each other.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(crate) struct Pulse {
     read: AtomicU64,
     /// Frames ended so far, shifted by one, and whether something is unfinished.
     progress: AtomicU64,
+    /// Whether headers or data were sent since this was asked last.
+    has_sent: AtomicBool,
+    /// Whether the peer pings more than it may.
+    has_too_many_pings: AtomicBool,
 }
 
 impl Pulse {
@@ -36,6 +41,8 @@ impl Pulse {
             began: Instant::now(),
             read: AtomicU64::new(0),
             progress: AtomicU64::new(0),
+            has_sent: AtomicBool::new(false),
+            has_too_many_pings: AtomicBool::new(false),
         }
     }
 
@@ -58,6 +65,21 @@ impl Pulse {
         let progress = self.progress.load(Ordering::Relaxed);
         (progress & 1 == 1).then_some(progress >> 1)
     }
+
+    /// Headers or data are sent.
+    pub(crate) fn note_sent(&self) {
+        self.has_sent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether headers or data were sent since this was asked last.
+    pub(super) fn take_sent(&self) -> bool {
+        self.has_sent.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether the peer pings more than it may.
+    pub(crate) fn has_too_many_pings(&self) -> bool {
+        self.has_too_many_pings.load(Ordering::Relaxed)
+    }
 }
 
 /// An IO whose writes are gathered.
@@ -67,6 +89,7 @@ pub(crate) struct Gather {
     /// Read before this wrapper was made, to be read again.
     ahead: Bytes,
     progress: Option<Progress>,
+    strikes: Option<Strikes>,
     out: Vec<u8>,
     /// How much of `out` is written.
     written: usize,
@@ -79,18 +102,29 @@ const FULL: usize = 64 << 10;
 const WORTH_A_CALL: usize = 16 << 10;
 /// A single write of at least this much is not copied.
 const LONG: usize = 16 << 10;
+/// gRPC's word for a client that pings too often.
+const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
 /// What is kept of the buffer between flushes.
 const KEEP: usize = 80 << 10;
 
 impl Gather {
     /// A client's side: what the server sends is not watched.
     pub(crate) fn client(io: BoxIo, pulse: Arc<Pulse>) -> Self {
-        Self { io, pulse, ahead: Bytes::new(), progress: None, out: Vec::new(), written: 0, has_yielded: false }
+        Self {
+            io,
+            pulse,
+            ahead: Bytes::new(),
+            progress: None,
+            strikes: None,
+            out: Vec::new(),
+            written: 0,
+            has_yielded: false,
+        }
     }
 
-    /// A server's side: `ahead` was read for detection, and unfinished frames are told to the pulse.
-    pub(crate) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes) -> Self {
-        Self { ahead, progress: Some(Progress::of_client()), ..Self::client(io, pulse) }
+    /// A server's side: `ahead` was read for detection, and unfinished frames and too many pings are told to the pulse.
+    pub(super) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes, strikes: Option<Strikes>) -> Self {
+        Self { ahead, progress: Some(Progress::of_client()), strikes, ..Self::client(io, pulse) }
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
@@ -100,6 +134,12 @@ impl Gather {
             progress.feed(bytes);
             let word = progress.frames() << 1 | u64::from(progress.is_partial());
             self.pulse.progress.store(word, Ordering::Relaxed);
+            let pings = progress.take_pings();
+            if let Some(strikes) = &mut self.strikes {
+                if (0..pings).any(|_| strikes.ping(&self.pulse)) {
+                    self.pulse.has_too_many_pings.store(true, Ordering::Relaxed);
+                }
+            }
         }
     }
 
@@ -186,6 +226,10 @@ impl AsyncWrite for Gather {
         }
         for buf in bufs {
             this.out.extend_from_slice(buf);
+        }
+        if this.strikes.is_some() && this.pulse.has_too_many_pings() {
+            // The h2 crate says goodbye without a word, and gRPC's clients look for this one.
+            explain_goaway(&mut this.out, TOO_MANY_PINGS);
         }
         Poll::Ready(Ok(len))
     }

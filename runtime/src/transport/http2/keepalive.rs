@@ -35,6 +35,70 @@ impl Keepalive {
     }
 }
 
+/// How often a client may probe a server's connection: Kitex's `EnforcementPolicy`. The default has Kitex's values.
+///
+/// The third ping that comes too soon ends the connection: GOAWAY with `ENHANCE_YOUR_CALM` and `too_many_pings`. Whenever the server
+/// sends headers or data, the count begins again.
+///
+/// ```
+/// use std::time::Duration;
+/// use thrill::{KeepaliveEnforcement, Server};
+///
+/// let server = Server::new()
+///     .keepalive_enforcement(KeepaliveEnforcement { min_time: Duration::from_secs(10), without_streams: true })
+///     .max_connection_idle_time(Duration::from_secs(15 * 60))
+///     .max_connection_age(Duration::from_secs(3600))
+///     .max_connection_age_grace(Duration::from_secs(60));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepaliveEnforcement {
+    /// How far apart pings must be while there are streams. Default 5 min.
+    pub min_time: Duration,
+    /// Whether a connection without streams may be pinged as often. Default no: then every 2 h.
+    pub without_streams: bool,
+}
+
+impl Default for KeepaliveEnforcement {
+    fn default() -> Self {
+        Self { min_time: Duration::from_secs(300), without_streams: false }
+    }
+}
+
+/// The pings of a client that came too soon.
+pub(super) struct Strikes {
+    policy: KeepaliveEnforcement,
+    last: Option<Instant>,
+    count: u32,
+}
+
+/// How many are forgiven.
+const FORGIVEN: u32 = 2;
+
+/// How far apart pings must be on a connection without streams that may not be pinged.
+const RARELY: Duration = Duration::from_secs(2 * 3600);
+
+impl Strikes {
+    pub(super) fn new(policy: KeepaliveEnforcement) -> Self {
+        Self { policy, last: None, count: 0 }
+    }
+
+    /// A ping came; answers whether it is one too many.
+    pub(super) fn ping(&mut self, pulse: &Pulse) -> bool {
+        let now = Instant::now();
+        let last = self.last.replace(now);
+        if pulse.take_sent() {
+            self.count = 0;
+            return false;
+        }
+        let is_quiet = pulse.active() == 0 && !self.policy.without_streams;
+        let apart = if is_quiet { RARELY } else { self.policy.min_time };
+        if last.is_some_and(|last| now < last + apart) {
+            self.count += 1;
+        }
+        self.count > FORGIVEN
+    }
+}
+
 /// The probe of one connection.
 pub(super) struct Probe {
     config: Keepalive,

@@ -3,6 +3,7 @@
 //! Streams queue themselves here when they have something for the task; the task empties the queue whenever it runs. The
 //! task alone owns the h2 send handles, so nothing that drops an [`Outbox`] can reach into the h2 crate.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -29,6 +30,8 @@ pub(super) struct Lane {
     windows: (usize, usize),
     /// Who is at the other end, for errors.
     pub(super) peer: String,
+    /// Whether a client's connection gets no more streams, and ends with its last.
+    is_left: AtomicBool,
 }
 
 #[derive(Default)]
@@ -69,7 +72,14 @@ impl Handle {
 impl Lane {
     pub(super) fn new(pulse: Arc<Pulse>, peer: String, config: &Config) -> Arc<Self> {
         let windows = (config.stream_window as usize, config.connection_window as usize);
-        Arc::new(Self { queue: Mutex::default(), pulse, spares: Spares::default(), windows, peer })
+        Arc::new(Self {
+            queue: Mutex::default(),
+            pulse,
+            spares: Spares::default(),
+            windows,
+            peer,
+            is_left: AtomicBool::new(false),
+        })
     }
 
     /// How much a stream may have taken before it gives the window back to the peer. A small part of either window, so
@@ -95,17 +105,25 @@ impl Lane {
         self.push(|queue| queue.ready.push(key))
     }
 
-    /// As [`Lane::ready`], for what can wait until the task runs anyway.
+    /// As [`Lane::ready`], for what can wait until the task runs anyway; or not, where it may be the connection's end.
     pub(super) fn ready_some_time(&self, key: usize) {
         let mut queue = lock(&self.queue);
         if queue.closed.is_none() {
             queue.ready.push(key);
         }
+        let task = if self.is_left.load(Ordering::Relaxed) { queue.task.take() } else { None };
+        drop(queue);
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
-    /// Lets the task look around.
-    pub(super) fn wake(&self) {
-        let task = lock(&self.queue).task.take();
+    /// No more streams are opened: the task ends the connection with the last of them.
+    pub(super) fn leave(&self) {
+        let mut queue = lock(&self.queue);
+        self.is_left.store(true, Ordering::Relaxed);
+        let task = queue.task.take();
+        drop(queue);
         if let Some(task) = task {
             task.wake();
         }

@@ -9,6 +9,7 @@ mod gather;
 mod inbox;
 mod keepalive;
 mod lane;
+mod lifetime;
 mod outbox;
 pub(crate) mod server;
 mod spares;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
 
-pub use keepalive::Keepalive;
+pub use keepalive::{Keepalive, KeepaliveEnforcement};
 
 use crate::error::{ConnectionLost, Error, Result};
 
@@ -40,6 +41,14 @@ pub(crate) struct Config {
     pub(crate) send_buffer: usize,
     /// Whether and when the connection is probed.
     pub(crate) keepalive: Option<Keepalive>,
+    /// How often a client may probe a server's connection.
+    pub(crate) keepalive_enforcement: Option<KeepaliveEnforcement>,
+    /// How long a server's connection may have no stream.
+    pub(crate) max_idle_time: Option<Duration>,
+    /// How long a server's connection takes streams, give or take a tenth.
+    pub(crate) max_age: Option<Duration>,
+    /// How long the streams of a connection of that age may go on.
+    pub(crate) max_age_grace: Option<Duration>,
     /// How long a peer may leave a preface, frame or header block unfinished.
     pub(crate) partial_timeout: Duration,
 }
@@ -54,6 +63,10 @@ impl Default for Config {
             max_concurrent_streams: 1_000,
             send_buffer: 64 << 10,
             keepalive: None,
+            keepalive_enforcement: None,
+            max_idle_time: None,
+            max_age: None,
+            max_age_grace: None,
             partial_timeout: Duration::from_secs(10),
         }
     }
@@ -82,6 +95,16 @@ impl Config {
             if is_zero {
                 return Err(Error::misuse(format!("`{option}` is 0: nothing could pass")));
             }
+        }
+        for (option, time) in [("max_connection_idle_time", self.max_idle_time), ("max_connection_age", self.max_age)] {
+            if time.is_some_and(|time| time.is_zero()) {
+                return Err(Error::misuse(format!(
+                    "`{option}` is 0: no connection could be used; use `None` for no limit"
+                )));
+            }
+        }
+        if self.max_age_grace.is_some() && self.max_age.is_none() {
+            return Err(Error::misuse("`max_connection_age_grace` without `max_connection_age` does nothing"));
         }
         match &self.keepalive {
             Some(keepalive) if keepalive.time.is_zero() || keepalive.timeout.is_zero() => {

@@ -450,6 +450,7 @@ impl Outbox {
             if is_bare && finish == Finish::Open {
                 return Work::More;
             }
+            self.lane.pulse.note_sent();
             let is_all = is_bare && trailers.is_some() && !context.has_header();
             let headers = response(context, if is_all { trailers.take() } else { None });
             match respond.send_response(headers, is_all) {
@@ -474,6 +475,7 @@ impl Outbox {
             }
         }
         if let Some(trailers) = trailers {
+            self.lane.pulse.note_sent();
             if let Err(err) = send.send_trailers(trailers) {
                 tracing::trace!(%err, "trailers after the end of a stream");
             }
@@ -504,6 +506,7 @@ impl Outbox {
 
     /// Takes bytes off the account.
     fn sent(&self, count: usize) {
+        self.lane.pulse.note_sent();
         let before = self.unsent.fetch_sub(count, Ordering::SeqCst);
         let now = before.saturating_sub(count);
         // Woken at half, not at every byte below the limit, so that a sender fills much at a time.

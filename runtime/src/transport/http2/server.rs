@@ -16,8 +16,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::gather::{Gather, Pulse};
 use super::inbox::Inbox;
-use super::keepalive::Probe;
+use super::keepalive::{Probe, Strikes};
 use super::lane::{Handle, Lane, Streams};
+use super::lifetime::{Lifetime, Over};
 use super::outbox::{Outbox, Outgoing, cancelled_by_peer};
 use super::{Config, EOF, connection_lost, stream_error};
 use crate::codec::Encode;
@@ -31,6 +32,7 @@ use crate::wire::grpc;
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let pulse = Arc::new(Pulse::new());
+    let strikes = config.keepalive_enforcement.map(Strikes::new);
     let handshake = h2::server::Builder::new()
         .initial_window_size(config.stream_window)
         .initial_connection_window_size(config.connection_window)
@@ -40,7 +42,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         .max_send_buffer_size(config.send_buffer)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .data_frame_budget(config.data_frame_budget())
-        .handshake(Gather::server(io, Arc::clone(&pulse), ahead));
+        .handshake(Gather::server(io, Arc::clone(&pulse), ahead, strikes));
     let name = peer.to_string();
     let mut shutdown = host.shutdown.clone();
     let handshake = tokio::select! {
@@ -60,6 +62,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         config: config.clone(),
         probe: None,
         watch: None,
+        lifetime: Lifetime::new(config),
     };
     let keepalive = config.keepalive;
     connection.probe = keepalive.and_then(|keepalive| Probe::new(keepalive, connection.h2.ping_pong()));
@@ -78,6 +81,17 @@ struct Connection {
     config: Config,
     probe: Option<Probe>,
     watch: Option<Watch>,
+    lifetime: Lifetime,
+}
+
+/// How a connection comes to its end.
+enum End {
+    /// It is closed.
+    Closed,
+    /// The client pings more than it may.
+    TooManyPings,
+    /// It has lasted long enough.
+    Over(Over),
 }
 
 /// Waits for a peer to finish the frame that it began.
@@ -88,43 +102,76 @@ struct Watch {
 
 impl Connection {
     async fn run(&mut self, shutdown: &mut Shutdown) -> Result<()> {
-        tokio::select! {
-            end = poll_fn(|task| self.poll(task)) => return end,
-            () = shutdown.reached(Stopping::Draining) => {}
-        }
+        let over = tokio::select! {
+            end = poll_fn(|task| self.poll(task)) => match end? {
+                End::Closed => return Ok(()),
+                End::TooManyPings => return self.too_many_pings().await,
+                End::Over(over) => Some(over),
+            },
+            () = shutdown.reached(Stopping::Draining) => None,
+        };
         // Two steps, as Kitex: a GOAWAY that still admits every stream, a PING, and on its answer the GOAWAY that does not.
         self.h2.graceful_shutdown();
+        self.lifetime.drain(over, self.config.partial_timeout);
         tokio::select! {
-            end = poll_fn(|task| self.poll(task)) => return end,
-            () = shutdown.reached(Stopping::Forced) => {}
+            end = poll_fn(|task| self.poll(task)) => match end? {
+                End::Closed => {}
+                End::TooManyPings => return self.too_many_pings().await,
+                End::Over(Over::Idle) => self.close(Reason::NO_ERROR).await,
+                End::Over(Over::Age) => {
+                    self.streams.each(|outbox| outbox.fail(too_old()));
+                    self.close(Reason::NO_ERROR).await;
+                }
+            },
+            () = shutdown.reached(Stopping::Forced) => {
+                let cause = || Error::Cancelled(Arc::new(Cancelled::Shutdown));
+                self.streams.each(|outbox| outbox.reset(GRACEFUL_SHUTDOWN.into(), cause()));
+                // The resets are written; a peer that does not read cannot hold this up.
+                let is_done = |this: &Self| this.streams.is_empty();
+                let last = poll_fn(|task| if is_done(self) { Poll::Ready(()) } else { self.poll(task).map(drop) });
+                let _ = tokio::time::timeout(LAST_WORDS, last).await;
+                self.close(Reason::NO_ERROR).await;
+            }
         }
-        self.streams
-            .each(|outbox| outbox.reset(GRACEFUL_SHUTDOWN.into(), Error::Cancelled(Arc::new(Cancelled::Shutdown))));
-        // The resets are written; a peer that does not read cannot hold this up.
-        let last = poll_fn(|task| if self.streams.is_empty() { Poll::Ready(Ok(())) } else { self.poll(task) });
-        let _ = tokio::time::timeout(LAST_WORDS, last).await;
-        self.h2.abrupt_shutdown(Reason::NO_ERROR);
-        let _ = tokio::time::timeout(LAST_WORDS, poll_fn(|task| self.h2.poll_closed(task))).await;
         Ok(())
     }
 
-    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
+    /// Ends the connection of a client that pings more than it may.
+    async fn too_many_pings(&mut self) -> Result<()> {
+        self.close(Reason::ENHANCE_YOUR_CALM).await;
+        let peer = &self.streams.lane().peer;
+        Err(connection_lost(peer, format!("{peer} sent too many pings (option `keepalive_enforcement`)")))
+    }
+
+    /// Says goodbye, and closes the connection whatever runs on it.
+    async fn close(&mut self, reason: Reason) {
+        self.h2.abrupt_shutdown(reason);
+        let _ = tokio::time::timeout(LAST_WORDS, poll_fn(|task| self.h2.poll_closed(task))).await;
+    }
+
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
         loop {
             self.streams.drain(task);
             match self.h2.poll_accept(task) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
                 Poll::Ready(Some(Err(err))) => return Poll::Ready(Err(stream_error(&err, &self.streams.lane().peer))),
-                Poll::Ready(None) => return Poll::Ready(Ok(())),
+                Poll::Ready(None) => return Poll::Ready(Ok(End::Closed)),
                 Poll::Pending => break,
             }
         }
         let pulse = &self.streams.lane().pulse;
+        if pulse.has_too_many_pings() {
+            return Poll::Ready(Ok(End::TooManyPings));
+        }
         if let Some(probe) = &mut self.probe {
             if probe.poll_dead(task, pulse).is_ready() {
                 return Poll::Ready(Err(connection_lost(&self.streams.lane().peer, "keepalive ping was not answered")));
             }
         }
-        self.poll_unfinished(task).map(Err)
+        if let Poll::Ready(err) = self.poll_unfinished(task) {
+            return Poll::Ready(Err(err));
+        }
+        self.lifetime.poll_over(task, !self.streams.is_empty()).map(|over| Ok(End::Over(over)))
     }
 
     /// Ready: the peer left a frame unfinished for too long.
@@ -154,14 +201,14 @@ impl Connection {
                 tokio::spawn(answer_not_grpc(body, respond, self.config.partial_timeout));
                 return;
             }
-            Err(refusal) => return refuse(&mut respond, refusal, &parts.headers),
+            Err(refusal) => return self.refuse(&mut respond, refusal, &parts.headers),
         };
         let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
         let method = self.host.dispatch.method(route);
         let context = Context::new(Some(method), Some(self.peer.clone()), deadline, Metadata::received(parts.headers));
         let admission = match self.host.dispatch.admit(&context) {
             Ok(admission) => admission,
-            Err(err) => return refuse(&mut respond, Refusal::Status(err), context.metadata().raw()),
+            Err(err) => return self.refuse(&mut respond, Refusal::Status(err), context.metadata().raw()),
         };
         let lane = Arc::clone(self.streams.lane());
         let outbox = Outbox::server(lane, self.config.send_buffer, context.clone());
@@ -209,6 +256,21 @@ impl Connection {
         let route = self.host.dispatch.find(path.service, path.method).map_err(Refusal::Status)?;
         Ok((route, head.timeout))
     }
+
+    fn refuse(&self, respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
+        let mut response = Response::new(());
+        match refusal {
+            Refusal::Reset | Refusal::NotGrpc => return respond.send_reset(Reason::INTERNAL_ERROR),
+            Refusal::Status(err) => {
+                response.headers_mut().insert(http::header::CONTENT_TYPE, answer_type(headers));
+                grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
+            }
+        }
+        self.streams.lane().pulse.note_sent();
+        if let Err(err) = respond.send_response(response, true) {
+            tracing::debug!(%err, "a refused stream was gone before its answer");
+        }
+    }
 }
 
 /// How many streams may be opened and reset before they are looked at. The h2 crate's 20 is less than what honest clients
@@ -222,7 +284,13 @@ fn unfinished(peer: &str, timeout: Duration) -> Error {
     )
 }
 
-/// How long a forced shutdown waits for its resets to be written.
+/// What handlers hear whose connection is too old, in Kitex's words.
+fn too_old() -> Error {
+    let reason = "closing server transport due to maximum connection age".to_owned();
+    Error::Cancelled(Arc::new(Cancelled::ConnectionLost { reason }))
+}
+
+/// How long the end of a connection waits for its last words to be written.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// Why a request gets no handler.
@@ -234,20 +302,6 @@ enum Refusal {
     Reset,
     /// The call fails: answered with a status.
     Status(Error),
-}
-
-fn refuse(respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
-    let mut response = Response::new(());
-    match refusal {
-        Refusal::Reset | Refusal::NotGrpc => return respond.send_reset(Reason::INTERNAL_ERROR),
-        Refusal::Status(err) => {
-            response.headers_mut().insert(http::header::CONTENT_TYPE, answer_type(headers));
-            grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
-        }
-    }
-    if let Err(err) = respond.send_response(response, true) {
-        tracing::debug!(%err, "a refused stream was gone before its answer");
-    }
 }
 
 /// Answers a request that is not gRPC as HTTP does: when all of it has come, with a status and a text.
