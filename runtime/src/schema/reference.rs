@@ -62,7 +62,7 @@ mod tests {
 
     struct Node {
         name: &'static str,
-        next: Ref<Node>,
+        next: Ref<Self>,
     }
 
     static LEFT: Node = Node { name: "left", next: Ref::new(&RIGHT) };
