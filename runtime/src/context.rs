@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use crate::error::{Cancelled, Error, Result};
+use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::Address;
@@ -64,8 +64,8 @@ pub(crate) struct Caller {
 }
 
 /// What travels with a client's call besides what its caller said, or with the calls that a handler makes.
-#[derive(Debug, Default)]
-struct Added {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Added {
     metadata: Metadata,
     metainfo: Metainfo,
 }
@@ -340,6 +340,16 @@ impl Context {
         lock(&self.inner.added).get_or_insert_default().metainfo.persistent.insert(key.into(), value.into());
     }
 
+    /// What was added to travel so far.
+    pub(crate) fn added(&self) -> Option<Box<Added>> {
+        lock(&self.inner.added).clone()
+    }
+
+    /// Forgets what was added since: the call is tried anew.
+    pub(crate) fn restore_added(&self, added: Option<Box<Added>>) {
+        *lock(&self.inner.added) = added;
+    }
+
     /// What travels with a client's call: what its caller said, and what was added since.
     pub(crate) fn travels(&self) -> (Metadata, Cow<'_, Metainfo>) {
         let mut metadata = self.metadata().clone();
@@ -439,7 +449,10 @@ impl Context {
         self.response().said().backward.insert(key.into(), value.into());
     }
 
-    /// On a client, the header metadata of a unary call's answer, once it is there.
+    /// On a client, the header metadata of the answer to a unary call; where there is a [`MetaHandler`], also of a stream's. Empty
+    /// until it is there.
+    ///
+    /// [`MetaHandler`]: crate::middleware::MetaHandler
     #[must_use]
     pub fn header(&self) -> Metadata {
         self.response().said.as_ref().map(|said| said.header.clone()).unwrap_or_default()
@@ -470,14 +483,17 @@ impl Context {
     ///
     /// | the cause | is |
     /// | --- | --- |
-    /// | the caller cancelled | [`Cancelled::ByPeer`], with the reset's code and who called |
+    /// | the caller cancelled | [`Cancelled::ByPeer`](crate::Cancelled::ByPeer), with the reset's code and who called |
     /// | the deadline passed | [`Error::DeadlineExceeded`] |
-    /// | the connection is lost | [`Cancelled::ConnectionLost`] |
-    /// | the server is shutting down | [`Cancelled::Shutdown`] |
-    /// | the handler returned | [`Cancelled::HandlerReturned`] |
+    /// | the connection is lost | [`Cancelled::ConnectionLost`](crate::Cancelled::ConnectionLost) |
+    /// | the server is shutting down | [`Cancelled::Shutdown`](crate::Cancelled::Shutdown) |
+    /// | the handler returned | [`Cancelled::HandlerReturned`](crate::Cancelled::HandlerReturned) |
     ///
-    /// A call made with this context ends with it, and its error repeats the cause ([`Cancelled::Cascade`]). A ping-pong call is
-    /// cancelled by its deadline and by a shutdown alone: its connection is not looked at while the handler runs.
+    /// A call made with this context ends with it, and its error has the cause ([`Cancelled::Cascade`](crate::Cancelled::Cascade)).
+    /// A ping-pong caller cannot cancel but by closing the connection, which a handler hears of once it has waited for something;
+    /// a oneway call's hears only of its deadline and of a shutdown.
+    ///
+    /// On a client it is the call that this one is a part of ([`Context::parent`]) that may be cancelled.
     ///
     /// ```
     /// # use thrill::{Cancelled, Context, Error};
@@ -495,13 +511,13 @@ impl Context {
     /// # }
     /// ```
     pub async fn cancelled(&self) -> Error {
-        self.inner.cancellation.wait().await
+        self.cancellation().wait().await
     }
 
     /// Why the call was cancelled; `None` while it runs.
     #[must_use]
     pub fn cancel_cause(&self) -> Option<&Error> {
-        self.inner.cancellation.cause.get()
+        self.cancellation().cause.get()
     }
 
     /// Whether the call was cancelled.
@@ -525,10 +541,15 @@ impl Context {
         self.inner.cancellation.cancel(cause);
     }
 
+    /// A client's call is cancelled with the call that it is a part of.
+    fn cancellation(&self) -> &Cancellation {
+        self.parent().map_or(&self.inner.cancellation, Self::cancellation)
+    }
+
     /// Ends `child` with this context, at once where it is cancelled already.
     pub(crate) fn adopt(&self, child: &Arc<impl Cancel + 'static>) {
         let weak: Weak<dyn Cancel> = Arc::<_>::downgrade(child) as _;
-        self.inner.cancellation.adopt(weak);
+        self.cancellation().adopt(weak);
     }
 
     pub(crate) fn on_send_header(&self, sender: &Arc<impl SendHeader + 'static>) {
@@ -581,14 +602,14 @@ impl fmt::Debug for Context {
 
 /// A one-way switch with a reason, and what ends with it.
 #[derive(Default)]
-struct Cancellation {
+pub(crate) struct Cancellation {
     cause: OnceLock<Error>,
     waiting: Notify,
     children: Mutex<Vec<Weak<dyn Cancel>>>,
 }
 
 impl Cancellation {
-    fn cancel(&self, cause: Error) {
+    pub(crate) fn cancel(&self, cause: Error) {
         if self.cause.set(cause).is_err() {
             return;
         }
@@ -598,7 +619,7 @@ impl Cancellation {
         }
     }
 
-    async fn wait(&self) -> Error {
+    pub(crate) async fn wait(&self) -> Error {
         let mut waiting = pin!(self.waiting.notified());
         // Registered before the look, so that a cancellation between the two is not missed.
         waiting.as_mut().enable();
@@ -623,8 +644,7 @@ impl Cancellation {
 
     fn end(&self, child: &Weak<dyn Cancel>) {
         if let (Some(child), Some(cause)) = (child.upgrade(), self.cause.get()) {
-            let (code, message) = (cause.code(), cause.message());
-            child.cancel(&Error::Cancelled(Arc::new(Cancelled::Cascade { code, message })));
+            child.cancel(&cause.cascade());
         }
     }
 }

@@ -141,7 +141,7 @@ pub enum Origin {
 }
 
 /// Why a call was cancelled, and by whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Cancelled {
     /// The peer reset the stream.
@@ -165,12 +165,10 @@ pub enum Cancelled {
         /// Which part was dropped.
         what: &'static str,
     },
-    /// The call was made with another call's context, and that call was cancelled.
+    /// The call was made with another call's context, and that call was cancelled. Code and text are its cause's.
     Cascade {
-        /// The code of that call's end.
-        code: Code,
-        /// Its text.
-        message: String,
+        /// Why: what [`Context::cancelled`](crate::Context::cancelled) of that call tells.
+        cause: Error,
     },
 }
 
@@ -307,6 +305,11 @@ impl Error {
 
     pub(crate) fn dropped(what: &'static str) -> Self {
         Self::Cancelled(Arc::new(Cancelled::Dropped { what }))
+    }
+
+    /// What a call ends with whose parent was cancelled for this.
+    pub(crate) fn cascade(&self) -> Self {
+        Self::Cancelled(Arc::new(Cancelled::Cascade { cause: self.clone() }))
     }
 
     /// The business error that this is, or that is anywhere among the causes of a handler's own error.
@@ -449,6 +452,10 @@ impl std::error::Error for Error {
             Self::Connect(err) => Some(&err.source),
             Self::Decode(err) => Some(err),
             Self::Encode(err) => Some(err),
+            Self::Cancelled(cancelled) => match &**cancelled {
+                Cancelled::Cascade { cause } => Some(cause),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -474,7 +481,7 @@ impl Cancelled {
     fn code(&self) -> Code {
         match self {
             Self::ByPeer { code: GRACEFUL_SHUTDOWN, .. } | Self::Shutdown => Code::UNAVAILABLE,
-            Self::Cascade { code, .. } => *code,
+            Self::Cascade { cause } => cause.code(),
             _ => Code::CANCELLED,
         }
     }
@@ -491,10 +498,25 @@ impl fmt::Display for Cancelled {
             Self::ConnectionLost { reason } => write!(f, "transport: {reason} [triggered by remote service]"),
             Self::HandlerReturned => f.write_str("transport: canceled by business handler returning"),
             Self::Dropped { what } => write!(f, "context canceled: {what}"),
-            Self::Cascade { message, .. } => f.write_str(message),
+            Self::Cascade { cause } => f.write_str(&cause.message()),
         }
     }
 }
+
+/// Two cascades are equal where their causes say the same.
+impl PartialEq for Cancelled {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::ByPeer { code, caller }, Self::ByPeer { code: other, caller: by }) => code == other && caller == by,
+            (Self::ConnectionLost { reason }, Self::ConnectionLost { reason: other }) => reason == other,
+            (Self::Dropped { what }, Self::Dropped { what: other }) => what == other,
+            (Self::Cascade { cause }, Self::Cascade { cause: other }) => cause.is_same(other),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl Eq for Cancelled {}
 
 impl From<Status> for Error {
     fn from(status: Status) -> Self {

@@ -298,6 +298,18 @@ async fn a_deadline_goes_down_the_chain() {
     behind.heard_at_once().await;
 }
 
+/// Why the call was cancelled that this one was made in.
+#[track_caller]
+fn cascaded(err: &Error) -> &Error {
+    match err {
+        Error::Cancelled(cancelled) => match &**cancelled {
+            Cancelled::Cascade { cause } => cause,
+            other => panic!("no cascade: {other:?}"),
+        },
+        other => panic!("not cancelled: {other:?}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forced_shutdown_goes_down_the_chain_as_what_it_is() {
     let mut behind = end_of_the_chain().serve().await;
@@ -319,7 +331,7 @@ async fn a_forced_shutdown_goes_down_the_chain_as_what_it_is() {
     assert_error(within(calling).await.unwrap(), 14, "graceful shutdown");
     let (err, cause) = within(causes.recv()).await.unwrap();
     assert!(matches!(&cause, Error::Cancelled(cause) if **cause == Cancelled::Shutdown), "{cause:?}");
-    assert!(matches!(&err, Error::Cancelled(cause) if matches!(**cause, Cancelled::Cascade { .. })), "{err:?}");
+    assert!(matches!(cascaded(&err), Error::Cancelled(cause) if **cause == Cancelled::Shutdown), "{err:?}");
     assert_eq!(err.to_string(), "rpc error: code = 14 desc = graceful shutdown");
     assert_eq!(behind.heard_at_once().await, "rpc error: code = 14 desc = graceful shutdown");
 }
@@ -365,7 +377,9 @@ async fn a_call_with_a_cancelled_context_ends_with_its_cause() {
     let (cause, errors) = within(errors.recv()).await.unwrap();
     for err in errors {
         assert_eq!((err.code(), err.to_string()), (cause.code(), cause.to_string()));
-        assert!(matches!(&err, Error::Cancelled(cause) if matches!(**cause, Cancelled::Cascade { .. })), "{err:?}");
+        let by_peer =
+            matches!(cascaded(&err), Error::Cancelled(cause) if matches!(&**cause, Cancelled::ByPeer { code: 8, .. }));
+        assert!(by_peer && std::error::Error::source(&err).is_some(), "{err:?}");
     }
 }
 

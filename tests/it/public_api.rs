@@ -344,7 +344,7 @@ async fn every_error_has_an_origin_a_code_and_a_text() {
         (Cancelled::Shutdown, User, 14, "desc = graceful shutdown"),
         (Cancelled::HandlerReturned, User, 1, "desc = transport: canceled by business handler returning"),
         (Cancelled::Dropped { what: "it was dropped" }, User, 1, "desc = context canceled: it was dropped"),
-        (Cancelled::Cascade { code: Code(4), message: "late".into() }, User, 4, "code = 4 desc = late"),
+        (Cancelled::Cascade { cause: Error::status(4, "late") }, User, 4, "code = 4 desc = late"),
     ];
     for (cancelled, origin, code, text) in cancels {
         let err = Error::Cancelled(Arc::new(cancelled));

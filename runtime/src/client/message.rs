@@ -15,7 +15,7 @@ use super::pool::{LongConnection, Peer, Use};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
-use crate::error::{Cancelled, Error, Result, Stage};
+use crate::error::{Error, Result, Stage};
 use crate::status::BizStatusError;
 use crate::transport::http2::client::Refused;
 use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put};
@@ -57,12 +57,8 @@ pub(super) async fn call(
     tokio::select! {
         biased;
         called = calling => called,
-        cause = parent.cancelled() => Err(cascade(&cause)),
+        cause = parent.cancelled() => Err(cause.cascade()),
     }
-}
-
-fn cascade(cause: &Error) -> Error {
-    Error::Cancelled(Arc::new(Cancelled::Cascade { code: cause.code(), message: cause.message() }))
 }
 
 /// Makes a call that no other call can end.
