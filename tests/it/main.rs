@@ -20,6 +20,7 @@ mod locked;
 mod middleware;
 mod observe;
 mod pingpong_client;
+mod pingpong_lost;
 mod pingpong_server;
 mod public_api;
 mod routing;

@@ -135,7 +135,7 @@ const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+thr
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// The reason of a connection that simply ended, in Kitex's word.
-const EOF: &str = "connection EOF";
+pub(crate) const EOF: &str = "connection EOF";
 
 /// What an error of the h2 crate means to a stream.
 fn stream_error(err: &h2::Error, peer: &str) -> Error {

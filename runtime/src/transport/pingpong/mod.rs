@@ -3,6 +3,7 @@
 //! Each message says by its first bytes how it is laid out, and its answer is laid out the same ([`message`]).
 
 pub(crate) mod client;
+mod handling;
 pub(crate) mod message;
 pub(crate) mod mux;
 pub(crate) mod server;

@@ -8,24 +8,25 @@ use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf};
-use tokio::runtime::Handle;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf, ReadHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
+use super::handling::{connection_lost, handle};
 use super::message::{Layout, Message, Named, Reader, is_metadata, kind_text, put};
 use super::{Queued, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
-use crate::context::{self, Context};
-use crate::error::{Cancelled, Error, Failed, Result, Stage};
+use crate::context::{self, Cancellation, Context};
+use crate::error::{Error, Failed, Result};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::status::BizStatusError;
-use crate::transport::{Answer, Exchange, Host, LAST_CALL, Outcome, Route, Stopping};
+use crate::transport::http2::EOF;
+use crate::transport::{Answer, Exchange, Host, LAST_CALL, Route, Stopping};
 use crate::wire::ttheader::{self, Header, Limits, key};
 
 /// What a server sets for ping-pong connections.
@@ -105,10 +106,11 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
                 }
             },
             Came::End => return Ok(()),
+            Came::Lost(err) => return Err(err),
             Came::Silence(err) => {
                 if let Some(reply) = input.begun().and_then(|message| caller.answer_begun(message)) {
                     let written = write(&mut input.io, reply, Some(config.read_write_timeout)).await;
-                    written.map_err(|err| lost(&caller.peer, &err))?;
+                    written.map_err(|err| not_written(&caller.peer, &err))?;
                 }
                 return Err(err);
             }
@@ -117,10 +119,11 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
         if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
         }
-        let Replied { reply, keep } = caller.answer(Call::read(message)?).await?;
+        let answering = caller.answer(Call::read(message)?, |task| input.poll_lost(task));
+        let Replied { reply, keep } = answering.await?;
         if let Some(reply) = reply {
             let written = write(&mut input.io, reply, Some(config.read_write_timeout)).await;
-            written.map_err(|err| lost(&caller.peer, &err))?;
+            written.map_err(|err| not_written(&caller.peer, &err))?;
         }
         if !keep {
             return Ok(());
@@ -182,12 +185,15 @@ enum Came {
     Message(Message),
     /// More of a message that is not all there, and whose method is not known.
     Part,
+    /// The peer has closed the connection, between messages.
     End,
+    /// The connection broke.
+    Lost(Error),
     /// Nothing for too long, inside a message.
     Silence(Error),
 }
 
-impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
+impl<R: AsyncRead + Unpin> Input<R> {
     /// Whether nothing of the next message has come.
     fn is_between(&self) -> bool {
         self.bytes.is_empty() && !self.reader.is_inside()
@@ -230,10 +236,29 @@ impl<R: tokio::io::AsyncRead + Unpin> Input<R> {
             };
             match count {
                 Ok(0) if is_between => return Ok(Came::End),
-                Ok(0) => return Err(Error::protocol("the connection ended inside a message")),
+                Ok(0) => return Ok(Came::Lost(Error::protocol("the connection ended inside a message"))),
                 Ok(_) => self.is_new = true,
-                Err(err) => return Err(Error::protocol(err.to_string())),
+                Err(err) => return Ok(Came::Lost(Error::protocol(err.to_string()))),
             }
+        }
+    }
+
+    /// Ready once the peer has closed the connection, or broken it. What it sends meanwhile is kept, and not looked beyond.
+    fn poll_lost(&mut self, task: &mut Task<'_>) -> Poll<Error> {
+        if !self.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        // Mostly nothing comes, and no room is made for it.
+        let mut space = [0; 64];
+        let mut ahead = ReadBuf::new(&mut space);
+        let read = ready!(Pin::new(&mut self.io).poll_read(task, &mut ahead));
+        match read {
+            Ok(()) if ahead.filled().is_empty() => Poll::Ready(connection_lost(EOF)),
+            Ok(()) => {
+                self.bytes.extend_from_slice(ahead.filled());
+                Poll::Pending
+            }
+            Err(err) => Poll::Ready(connection_lost(&err.to_string())),
         }
     }
 }
@@ -250,6 +275,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let pause = Some(config.read_write_timeout);
     let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
     let room = Room::new(config);
+    let lost: Arc<Cancellation> = Arc::default();
     let caller = Arc::new(caller);
     let mut shutdown = caller.host.shutdown.clone();
     let mut draining = pin!(shutdown.reached(Stopping::Draining));
@@ -263,7 +289,8 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
             Ok(call) => call,
             Err(err) => break Err(err),
         };
-        caller.host.handlers.spawn(answer_later(Arc::clone(&caller), call, replies.clone(), taken));
+        let answering = answer_later(Arc::clone(&caller), Arc::clone(&lost), call, replies.clone(), taken);
+        caller.host.handlers.spawn(answering);
         idle.is_used = true;
         next = loop {
             let next = input.next(config.read_write_timeout);
@@ -280,7 +307,14 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                     Ok(Came::Message(message)) => break Some(message),
                     // Whatever its method is, others are on this connection: it is answered when all of it has come.
                     Ok(Came::Part) => {}
-                    Ok(Came::End) => break None,
+                    Ok(Came::End) => {
+                        lost.cancel(connection_lost(EOF));
+                        break None;
+                    }
+                    Ok(Came::Lost(err)) => {
+                        lost.cancel(connection_lost(&err.to_string()));
+                        break 'calls Err(err);
+                    }
                     Ok(Came::Silence(err)) => {
                         if let Some(message) = input.begun().and_then(|message| caller.answer_begun(message)) {
                             drop(replies.send(Queued { message, _room: None }));
@@ -292,7 +326,10 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                 // No one is there to be answered: replies could not be written for too long, or at all.
                 written = &mut writing => {
                     let written = written.unwrap_or_else(|err| Err(err.into()));
-                    return written.map_err(|err| lost(&caller.peer, &err));
+                    return written.map_err(|err| {
+                        lost.cancel(connection_lost(&err.to_string()));
+                        not_written(&caller.peer, &err)
+                    });
                 }
                 () = &mut draining => {
                     // As Kitex: a frame of no call tells the client to use another connection.
@@ -340,11 +377,13 @@ impl Room {
 
 async fn answer_later(
     caller: Arc<Caller>,
+    lost: Arc<Cancellation>,
     call: Call,
     replies: mpsc::UnboundedSender<Queued>,
     room: Option<OwnedSemaphorePermit>,
 ) {
-    match caller.answer(call).await {
+    let mut lost = pin!(lost.wait());
+    match caller.answer(call, |task| lost.as_mut().poll(task)).await {
         // Where the connection is gone, so is who waits for the reply.
         Ok(Replied { reply: Some(message), .. }) => drop(replies.send(Queued { message, _room: room })),
         Ok(Replied { reply: None, .. }) => {}
@@ -404,40 +443,13 @@ impl Call {
     }
 }
 
-/// A handler that runs to its end, whoever still waits for it.
-struct Handling(Option<Outcome>);
-
-impl Future for Handling {
-    type Output = <Outcome as Future>::Output;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Self::Output> {
-        let Some(outcome) = &mut self.0 else { return Poll::Pending };
-        let output = ready!(outcome.as_mut().poll(task));
-        self.0 = None;
-        Poll::Ready(output)
-    }
-}
-
-impl Drop for Handling {
-    fn drop(&mut self) {
-        if let (Some(outcome), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(outcome);
-        }
-    }
-}
-
-/// Dropped, a forced shutdown has taken the connection from under a handler.
-struct Abandoned<'a>(&'a Context);
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        self.0.cancel(Error::Cancelled(Arc::new(Cancelled::Shutdown)));
-    }
-}
-
 impl Caller {
-    /// Runs a call. An error closes the connection without a word.
-    async fn answer(&self, Call { message, args, request }: Call) -> Result<Replied> {
+    /// Runs a call. `lost` is ready once no one waits for its answer. An error closes the connection without a word.
+    async fn answer(
+        &self,
+        Call { message, args, request }: Call,
+        mut lost: impl FnMut(&mut Task<'_>) -> Poll<Error>,
+    ) -> Result<Replied> {
         let route = match self.find(&message.header, &request.name) {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
@@ -453,8 +465,10 @@ impl Caller {
             Err(err) => return request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep),
         };
         let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
-        let outcome = Handling(Some(self.host.dispatch.call(route, context.clone(), exchange)));
-        let outcome = in_time(outcome, &context).await;
+        let outcome = self.host.dispatch.call(route, context.clone(), exchange);
+        // A oneway call's caller has no reason to stay.
+        let lost = |task: &mut Task<'_>| if method.oneway { Poll::Pending } else { lost(task) };
+        let outcome = handle(outcome, &context, lost).await;
         drop(admission);
         // The method says whether there is an answer, not the message.
         if method.oneway {
@@ -480,7 +494,7 @@ impl Caller {
     /// Says the last word on a connection, and takes what the client still sends: it reads the word before it hears of a reset.
     async fn last_word(&self, mut io: BoxIo, word: Option<Buffer>, pause: Duration) -> Result<()> {
         if let Some(word) = word {
-            write(&mut io, word, Some(pause)).await.map_err(|err| lost(&self.peer, &err))?;
+            write(&mut io, word, Some(pause)).await.map_err(|err| not_written(&self.peer, &err))?;
         }
         let rest = async {
             io.shutdown().await?;
@@ -560,24 +574,6 @@ impl Caller {
         }
         Ok(header)
     }
-}
-
-/// Runs a handler, and tells it by its context when no one waits for it any more.
-async fn in_time(mut handling: Handling, context: &Context) -> <Outcome as Future>::Output {
-    let abandoned = Abandoned(context);
-    let outcome = match context.deadline().zip(context.timeout()) {
-        None => handling.await,
-        Some((at, after)) => match timeout_at(at.into(), &mut handling).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                let peer = context.peer().map(|peer| Arc::from(peer.to_string()));
-                context.cancel(Error::DeadlineExceeded { during: Stage::Exchange, after, peer });
-                handling.await
-            }
-        },
-    };
-    std::mem::forget(abandoned);
-    outcome
 }
 
 fn keep(reply: Buffer) -> Replied {
@@ -692,6 +688,6 @@ fn context(method: &'static Method, peer: &Address, header: &Header) -> Context 
     Context::of_message(method, peer.clone(), timeout, caller, metadata, metainfo)
 }
 
-fn lost(peer: &Address, err: &io::Error) -> Error {
+fn not_written(peer: &Address, err: &io::Error) -> Error {
     Error::protocol(format!("the answer could not be written to {peer}: {err}"))
 }
