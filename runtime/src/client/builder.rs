@@ -305,6 +305,13 @@ macro_rules! client_options {
             self
         }
 
+        /// Runs a layer around each attempt of a call, once its instance is chosen: Kitex's `WithInstanceMW`; see
+        /// [instance layers](crate::middleware#instance-layers). Layers run in the order they are added, inside of those of `layer`.
+        pub fn instance_layer(mut self, layer: impl Layer) -> Self {
+            self.options.layers.instances.push(Arc::new(layer));
+            self
+        }
+
         /// Tells an observer of every call, after those that were added before.
         pub fn observe(mut self, observer: impl Observe) -> Self {
             self.options.observers.all.push(Arc::new(observer));

@@ -16,12 +16,13 @@ use tokio::time::timeout;
 use super::channel::Shared;
 use super::cluster::ATTEMPTS;
 use super::message;
+use super::pool::Peer;
 use crate::codec::{Buffer, Message, Reply, Success, Throws};
 use crate::context::{Context, now};
 use crate::error::{Error, Result, StreamTimeout};
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
-use crate::middleware::{self, AnyMessage, Args, BoxFuture, Next, Stream, typed, wrong_kind};
+use crate::middleware::{self, AnyMessage, Args, BoxFuture, Stream, typed, wrong_kind};
 use crate::observe::{Stats, Watch};
 use crate::schema::Method;
 use crate::status::Code;
@@ -47,6 +48,8 @@ pub(super) struct CallOptions {
     pub(super) extensions: http::Extensions,
     pub(super) recv_timeout: Option<StreamTimeout>,
     pub(super) send_timeout: Option<StreamTimeout>,
+    /// The instance that was chosen, where layers are around each.
+    pub(super) instance: Option<Arc<Peer>>,
     /// What was wrong with an option: the call fails with it.
     pub(super) mistake: Option<Error>,
 }
@@ -270,10 +273,8 @@ impl<Request: Message, Response: Message> Open for ClientStream<Request, Respons
 
 impl<Response: Message> Open for Receiver<Response> {
     fn open(Opened(stream): Opened) -> Self {
-        let Stream { halves: Halves { send, recv }, cx, recvs, .. } = stream;
         // Its one request is sent, and it is closed.
-        drop(send);
-        Self::new(recv, cx, recvs)
+        stream.into_receiver()
     }
 }
 
@@ -326,10 +327,10 @@ async fn call_through<T: Success, E: Throws>(
     mut args: Box<dyn AnyMessage>,
 ) -> Result<Answer<T, E>> {
     let admitted = shared.admit(cx)?;
-    let called = if shared.layers.is_empty() {
-        call(shared, cx, options, &mut *args).await
-    } else {
+    let called = if shared.layers.are_around_calls() {
         Box::pin(call_layered(shared, cx, options, args)).await
+    } else {
+        call(shared, cx, options, &mut *args).await
     };
     admitted.record(&called);
     called
@@ -342,27 +343,30 @@ async fn call_layered<T: Success, E: Throws>(
     options: &CallOptions,
     args: Box<dyn AnyMessage>,
 ) -> Result<Answer<T, E>> {
-    let kind = args.as_any().type_id();
-    let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<middleware::Reply>> {
-        Box::pin(async move {
-            let args = match args {
-                Args::Message(args) if args.as_any().type_id() == kind => args,
-                other => return Err(wrong_kind(&cx, "the arguments of a call", &other)),
-            };
-            shared.layers.write_meta(&cx)?;
-            let mut args = args;
-            let answer = call::<T, E>(shared, &cx, options, &mut *args).await?;
-            answer.around.keep(&cx);
-            shared.layers.read_meta(&cx)?;
-            Ok(match answer.reply.0 {
-                _ if cx.is_oneway() => middleware::Reply::Done,
-                Ok(message) => middleware::Reply::Message(Box::new(message)),
-                Err(exception) => middleware::Reply::Exception(Box::new(exception)),
-            })
-        })
-    };
-    let reply = Next::new(&shared.layers.calls, last).run(cx, Args::Message(args)).await?;
+    let reply = shared.layered(cx, options, Args::Message(args), attempt::<T, E>).await?;
     Ok(Answer { reply: Reply(typed(cx, reply)?), around: Around::Context(cx.clone()) })
+}
+
+/// What the layers of a call are around.
+fn attempt<'a, T: Success, E: Throws>(
+    shared: &'a Shared,
+    cx: &'a Context,
+    options: &'a CallOptions,
+    args: Args,
+) -> BoxFuture<'a, Result<middleware::Reply>> {
+    Box::pin(async move {
+        let Args::Message(mut args) = args else { return Err(wrong_kind(cx, "the arguments of a call", &args)) };
+        let answer = call::<T, E>(shared, cx, options, &mut *args).await?;
+        if cx.is_oneway() {
+            return Ok(middleware::Reply::Done);
+        }
+        answer.around.keep(cx);
+        shared.layers.read_meta(cx)?;
+        Ok(match answer.reply.0 {
+            Ok(message) => middleware::Reply::Message(Box::new(message)),
+            Err(exception) => middleware::Reply::Exception(Box::new(exception)),
+        })
+    })
 }
 
 /// Makes a call.
@@ -473,10 +477,11 @@ fn count(cx: &Context, count: fn(&Stats, usize), size: usize) {
     }
 }
 
-/// Whether the one request of a call was sent. Where the server has ended the stream already, the receiving half tells how.
+/// Whether the one request of a call was sent. Where the server has ended the stream already, the receiving half tells how; what
+/// this side did wrong, a layer among it, is told here.
 fn sent(sent: Result<()>) -> Result<()> {
     match sent {
-        Err(err @ (Error::Encode(_) | Error::TooLarge { .. })) => Err(err),
+        Err(err @ (Error::Encode(_) | Error::TooLarge { .. } | Error::Misuse(_) | Error::Handler(_))) => Err(err),
         _ => Ok(()),
     }
 }

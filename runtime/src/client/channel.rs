@@ -17,7 +17,7 @@ use crate::codec::{Message, Success, Throws};
 use crate::context::{Context, LOG_ID, Outgoing, now};
 use crate::error::{Error, Result, Stage, StreamTimeout};
 use crate::metadata::Metadata;
-use crate::middleware::{Args, BoxFuture, Layers, Next, Reply, Stream, wrong_kind};
+use crate::middleware::{Args, BoxFuture, Layers, Reply, Stream, wrong_kind};
 use crate::observe::{Observers, Watch};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver, timed};
@@ -138,6 +138,19 @@ impl Channel {
 /// How long a connection may take to be made, where no option says it.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// What the layers of a stream are around.
+fn open_stream<'a>(
+    shared: &'a Shared,
+    cx: &'a Context,
+    options: &'a CallOptions,
+    _: Args,
+) -> BoxFuture<'a, Result<Reply>> {
+    Box::pin(async move {
+        let halves = shared.open(cx, options, None).await?;
+        Ok(Reply::Stream(Stream::new(halves.read_by_metas(cx, &shared.layers), cx.clone())))
+    })
+}
+
 /// A call whose deadline has passed does not even connect.
 pub(super) fn check_deadline(deadline: Option<(Instant, Duration)>) -> Result<()> {
     match deadline {
@@ -179,34 +192,22 @@ impl Shared {
         options: &CallOptions,
         watch: Option<&Watch>,
     ) -> Result<Stream> {
-        let watched = |halves: Halves| match watch {
-            Some(watch) => halves.watched_on_client(watch),
-            None => halves,
+        let stream = if self.layers.are_around_calls() {
+            match self.layered(cx, options, Args::Opening, open_stream).await? {
+                Reply::Stream(stream) => stream,
+                other => return Err(wrong_kind(cx, "a stream", &other)),
+            }
+        } else {
+            Stream::new(self.open(cx, options, None).await?, cx.clone())
         };
-        if self.layers.is_empty() {
-            return Ok(Stream::new(watched(self.open_timed(cx, options).await?), cx.clone(), &self.layers));
-        }
-        let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<Reply>> {
-            Box::pin(async move {
-                if !matches!(args, Args::Opening) {
-                    return Err(wrong_kind(&cx, "the opening of a stream", &args));
-                }
-                self.layers.write_meta(&cx)?;
-                let halves = watched(self.open_timed(&cx, options).await?);
-                Ok(Reply::Stream(Stream::new(halves, cx, &self.layers)))
-            })
-        };
-        match Next::new(&self.layers.calls, last).run(cx, Args::Opening).await? {
-            Reply::Stream(stream) => Ok(stream),
-            other => Err(wrong_kind(cx, "a stream", &other)),
-        }
-    }
-
-    /// Opens a stream whose messages may take so long each.
-    async fn open_timed(&self, cx: &Context, options: &CallOptions) -> Result<Halves> {
-        let halves = self.open(cx, options, None).await?;
         let (recv, send) = (options.recv_timeout, options.send_timeout);
-        Ok(timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout)))
+        Ok(stream.within(&self.layers).map_halves(|halves| {
+            let halves = timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout));
+            match watch {
+                Some(watch) => halves.watched_on_client(watch),
+                None => halves,
+            }
+        }))
     }
 
     /// Opens a stream, within the call's deadline; on another connection than the one to `avoid`, where there is another.

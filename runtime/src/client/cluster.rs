@@ -138,15 +138,17 @@ impl Cluster {
         options: &'a CallOptions,
         patience: Patience,
     ) -> Result<Attempts<'a>> {
-        let targets = match options.host_port.as_deref() {
-            Some(address) => Targets::Named { peer: pool.named(address), is_tried: false },
-            None => Targets::Instances { all: self.instances(pool, patience).await?, tried: Vec::new(), at: 0 },
+        let targets = match (&options.instance, options.host_port.as_deref()) {
+            (Some(peer), _) => Targets::Named { peer: Arc::clone(peer), is_tried: false },
+            (None, Some(address)) => Targets::Named { peer: pool.named(address), is_tried: false },
+            (None, None) => Targets::Instances { all: self.instances(pool, patience).await?, tried: Vec::new(), at: 0 },
         };
         let mut tags = self.tags.clone();
         tags.extend(options.tags.clone());
         let hash_key = options.hash_key.as_deref();
         let breaker = self.breaker.as_ref();
-        Ok(Attempts { targets, context, hash_key, tags, breaker, left: ATTEMPTS, patience, last: None })
+        let is_admitted = options.instance.is_some();
+        Ok(Attempts { targets, context, hash_key, tags, breaker, is_admitted, left: ATTEMPTS, patience, last: None })
     }
 }
 
@@ -206,6 +208,8 @@ pub(super) struct Attempts<'a> {
     hash_key: Option<&'a str>,
     tags: BTreeMap<String, String>,
     breaker: Option<&'a CircuitBreaker>,
+    /// Whether the instance's circuit was asked already.
+    is_admitted: bool,
     left: usize,
     patience: Patience,
     last: Option<Error>,
@@ -255,9 +259,10 @@ impl Attempts<'_> {
         self.left = self.left.checked_sub(1)?;
         loop {
             let peer = self.pick()?;
-            match self.breaker.map_or(Ok(()), |breaker| breaker.admit_instance(&peer.address)) {
+            let breaker = self.breaker.filter(|_| !self.is_admitted);
+            match breaker.map_or(Ok(()), |breaker| breaker.admit_instance(&peer.address)) {
                 Ok(()) => return Some(peer),
-                Err(err) => self.give_up(err),
+                Err(err) => self.not_taken(err),
             }
         }
     }
@@ -305,11 +310,11 @@ impl Attempts<'_> {
                 breaker.record_instance(&peer.address, Outcome::Failed);
             }
         }
-        self.give_up(err);
+        self.not_taken(err);
     }
 
     /// This call does not go to the instance that was picked last.
-    fn give_up(&mut self, err: Error) {
+    pub(super) fn not_taken(&mut self, err: Error) {
         match &mut self.targets {
             Targets::Named { is_tried, .. } => *is_tried = true,
             Targets::Instances { tried, at, .. } => tried.push(*at),

@@ -8,6 +8,7 @@ mod channel;
 mod cluster;
 pub mod discovery;
 mod health;
+mod layered;
 mod message;
 mod pool;
 mod warm_up;

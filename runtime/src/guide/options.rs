@@ -27,8 +27,8 @@
 //! | `WithMiddleware`, `WithMiddlewareBuilder`, `WithStreamMiddleware`, `WithStreamMiddlewareBuilder`, `WithUnaryMiddleware`, `WithUnaryMiddlewareBuilder` | `.layer(…)`: [`Layer`](crate::middleware::Layer), which tells a stream by [`Args`](crate::middleware::Args). A builder needs no `Builder` form: a layer is a value | both |
 //! | `WithSendMiddleware`, `WithStreamSendMiddleware`, `…Builder` | `.send_layer(…)`: [`SendLayer`](crate::middleware::SendLayer) | streams |
 //! | `WithRecvMiddleware`, `WithStreamRecvMiddleware`, `…Builder` | `.recv_layer(…)`: [`RecvLayer`](crate::middleware::RecvLayer) | streams |
-//! | `WithInstanceMW` | `.instance_layer(…)`: planned. [`Context::instance`](crate::Context::instance) tells the instance in send and receive layers | both |
-//! | `WithMetaHandler` | `.meta_handler(…)`: [`MetaHandler`](crate::middleware::MetaHandler) | both |
+//! | `WithInstanceMW` | `.instance_layer(…)`: a [`Layer`](crate::middleware::Layer) around each attempt, which [`Context::instance`](crate::Context::instance) tells the instance | both |
+//! | `WithMetaHandler`, `OnConnectStream` | `.meta_handler(…)`: [`MetaHandler`](crate::middleware::MetaHandler), with a table of when it runs | both |
 //! | `WithFirstMetaHandler` | not here: the order is that of adding | |
 //! | `WithHostPorts` | `.host_ports(…)` | both |
 //! | `WithResolver` | `.discover(…)`: [`Discover`](crate::discovery::Discover) | both |
@@ -100,7 +100,7 @@
 //! | `WithMiddleware`, `WithStreamMiddleware`, `WithUnaryMiddleware`, `…Builder` | `.layer(…)`; for one service [`ServiceExt::layer`](crate::ServiceExt::layer) | yes |
 //! | `WithSendMiddleware`, `WithRecvMiddleware`, `WithStreamSendMiddleware`, `WithStreamRecvMiddleware`, `…Builder` | `.send_layer(…)`, `.recv_layer(…)`; on [`ServiceExt`](crate::ServiceExt) too | yes |
 //! | `WithCompatibleMiddlewareForUnary` | always so: unary over a stream is a ping-pong call to layers | unary |
-//! | `WithMetaHandler`, `remote.NewCustomMetaHandler` (`WithOnReadStream`, `WithReadMeta`, `WithWriteMeta`) | `.meta_handler(…)`, of which each half may be left out. What `WithOnConnectStream` does, a [`Layer`](crate::middleware::Layer) does | yes |
+//! | `WithMetaHandler`, `remote.NewCustomMetaHandler` (`WithOnReadStream`, `WithOnConnectStream`, `WithReadMeta`, `WithWriteMeta`) | `.meta_handler(…)`: [`MetaHandler`](crate::middleware::MetaHandler), with a table of when it runs; each half may be left out | yes |
 //! | `WithTTHeaderStreamingOptions`, and in it `WithServerHeaderFrameHandler` | planned, with TTHeader streaming | yes |
 //! | `server.NewLocalCaller` | [`testing::memory`](crate::testing::memory): a server and its clients without a socket | yes |
 //! | `WithServiceAddr`, `WithListener` | `.bind(…)`, `.serve(…)`; `.listen(…)` takes any [`Listen`](crate::net::Listen) | yes |
@@ -140,3 +140,5 @@
 //! | `streaming.WithDoFinish`, `CloseCallbackRegister` | [`Observe::finish`](crate::observe::Observe::finish) |
 //! | `SetHeader`, `SendHeader`, `SetTrailer` | [`Context::set_header`](crate::Context::set_header), [`Context::send_header`](crate::Context::send_header), [`Context::set_trailer`](crate::Context::set_trailer) |
 //! | `ctx.Done()`, `ctx.Err()` | [`Context::cancelled`](crate::Context::cancelled), [`Context::cancel_cause`](crate::Context::cancel_cause) |
+//! | `Status.IsCascadeCancel()` | [`Cancelled::Cascade`](crate::Cancelled::Cascade), which has the cause |
+//! | `streaming.Result`, `streaming.Args` with another stream | [`Stream::pair`](crate::middleware::Stream::pair), [`Stream::send_layer`](crate::middleware::Stream::send_layer) |

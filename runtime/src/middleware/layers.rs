@@ -18,10 +18,9 @@ pub(crate) struct Layers {
 }
 
 impl Layers {
-    /// Whether nothing runs around a call.
-    pub(crate) fn is_empty(&self) -> bool {
-        let Self { calls, instances, sends, recvs, metas } = self;
-        calls.is_empty() && instances.is_empty() && sends.is_empty() && recvs.is_empty() && metas.is_empty()
+    /// Whether something runs around a call, and not only around the messages of a stream.
+    pub(crate) fn are_around_calls(&self) -> bool {
+        !(self.calls.is_empty() && self.instances.is_empty() && self.metas.is_empty())
     }
 
     /// Lets the [`MetaHandler`]s read, in their order.

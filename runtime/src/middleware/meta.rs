@@ -5,8 +5,17 @@ use crate::error::Result;
 
 /// Reads what came beside the messages of a call, and writes what goes: Kitex's `MetaHandler`.
 ///
-/// On a server `read` runs when a call has come, before all layers; `write` before its answer is sent. On a client `write` runs
-/// before a call or a stream's opening is sent, behind all layers; `read` when a ping-pong or unary call is answered.
+/// | | `read` | `write` |
+/// | --- | --- | --- |
+/// | server, ping-pong and unary | before all layers | when all layers are done, before the reply is sent |
+/// | server, a stream | before all layers (`OnReadStream`) | before the first message is sent; at the latest when all layers are done |
+/// | server, oneway | before all layers | when all layers are done; nothing of it travels |
+/// | client, ping-pong and unary | when the reply has come, not where the call failed | behind all layers, for each attempt |
+/// | client, a stream | when the server's headers are there, with the first `recv` that gets them | behind all layers, for each attempt (`OnConnectStream`) |
+/// | client, oneway | never: there is no answer | behind all layers, for each attempt |
+///
+/// Kitex runs nothing in the two places of streams that have no name of its own. Headers that a stream's handler sends by
+/// [`Context::send_header`] are gone before `write`.
 ///
 /// ```
 /// use thrill::middleware::MetaHandler;

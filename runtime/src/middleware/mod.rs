@@ -57,7 +57,42 @@
 //!
 //! A layer may stop early, with a reply or an error of its own; change arguments or reply in place
 //! ([`AnyMessage::downcast_mut`](trait.AnyMessage.html)); add to the context what is to travel
-//! ([`Context::append_metadata`]); or put layers around the messages of this one stream ([`Stream::send_layer`]).
+//! ([`Context::append_metadata`]); put layers around the messages of this one stream ([`Stream::send_layer`]); or give a stream
+//! of its own in its place ([`Stream::pair`]).
+//!
+//! # Instance layers
+//!
+//! Layers run before an instance is chosen. Those that a client adds by `instance_layer` run behind that, around each attempt,
+//! and [`Context::instance`] tells them the address. They are like the others in all else:
+//!
+//! ```text
+//! layer, layer … ─ choose an instance ─ instance layer … ─ connect, send, wait for the answer (a stream: open it)
+//!                          └──────── another, while none takes the call: six at most ────────┘
+//! ```
+//!
+//! | an attempt gives | the call |
+//! | --- | --- |
+//! | [`Error::Connect`], [`Error::CircuitOpen`], a connection that [is draining](crate::ConnectionLost::is_draining) | goes to another instance, through the instance layers again |
+//! | any other error, or a reply | has ended with that |
+//!
+//! So a layer that answers `Error::CircuitOpen` for an instance passes it over. What it adds to the context to travel goes to its
+//! instance alone; changed arguments stay changed. Kitex has the same rule, and runs such layers inside of its circuit breaker, as
+//! here.
+//!
+//! ```
+//! use thrill::middleware::layer;
+//!
+//! let zone = layer(|cx, args, next| {
+//!     Box::pin(async move {
+//!         let address = cx.instance().unwrap_or_default();
+//!         cx.append_metadata("x-zone", if address.starts_with("10.1.") { "near" } else { "far" })?;
+//!         next.run(&cx, args).await
+//!     })
+//! });
+//! # #[thrill::service] pub trait Echo { async fn echo(&self, text: String) -> thrill::Result<String>; }
+//! let client = EchoClient::builder("echo").host_ports(["10.1.0.1:8888", "10.2.0.1:8888"]).instance_layer(zone).build()?;
+//! # Ok::<_, thrill::Error>(())
+//! ```
 
 mod layers;
 mod message;

@@ -1,16 +1,18 @@
 //! A stream as layers see it.
 
+use std::any::TypeId;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{AnyMessage, Layers, RecvLayer, SendLayer, SendNext};
+use super::{AnyMessage, Layers, RecvLayer, SendLayer, SendNext, wrong_kind};
 use crate::context::Context;
 use crate::error::Result;
 use crate::transport::Halves;
 
 /// A stream of messages whose types its method knows.
 ///
-/// To decorate it, put layers around its messages: they run outside of those that were there before.
+/// To decorate it, put layers around its messages: they run outside of those that were there before. To give another in its place,
+/// see [`Stream::pair`].
 ///
 /// ```
 /// # use thrill::middleware::{AnyMessage, Args, Layer, Next, RecvLayer, RecvNext, Reply};
@@ -46,15 +48,31 @@ pub struct Stream {
     pub(crate) cx: Context,
     pub(crate) sends: Vec<Arc<dyn SendLayer>>,
     pub(crate) recvs: Vec<Arc<dyn RecvLayer>>,
+    /// What it receives and sends, where a layer made it. The others are of their method's types.
+    pub(crate) types: Option<(TypeId, TypeId)>,
 }
 
 impl Stream {
-    pub(crate) fn new(halves: Halves, cx: Context, layers: &Layers) -> Self {
-        Self { halves, cx, sends: layers.sends.clone(), recvs: layers.recvs.clone() }
+    pub(crate) fn new(halves: Halves, cx: Context) -> Self {
+        Self { halves, cx, sends: Vec::new(), recvs: Vec::new(), types: None }
+    }
+
+    /// Puts the layers of its client, server or service around its messages, inside of its own.
+    pub(crate) fn within(mut self, layers: &Layers) -> Self {
+        self.sends.extend_from_slice(&layers.sends);
+        self.recvs.extend_from_slice(&layers.recvs);
+        self
+    }
+
+    pub(crate) fn map_halves(self, map: impl FnOnce(Halves) -> Halves) -> Self {
+        Self { halves: map(self.halves), ..self }
     }
 
     /// Sends the one request of a method that takes one, through the layers.
     pub(crate) async fn send_request(&mut self, request: &mut dyn AnyMessage) -> Result<()> {
+        if self.types.is_some_and(|(_, sent)| sent != request.as_any().type_id()) {
+            return Err(wrong_kind(&self.cx, "the stream of a call", &"one of other types"));
+        }
         let sent = if self.sends.is_empty() {
             self.halves.send.send(request.as_encode()).map(drop)
         } else {

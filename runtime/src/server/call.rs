@@ -15,7 +15,7 @@ use crate::error::{Error, Failed, Result};
 use crate::middleware::{self, Args, BoxFuture, Layers, Next, Stream, typed, wrong_kind};
 use crate::schema;
 use crate::status::Code;
-use crate::stream::{BidiStream, Receiver, Sender};
+use crate::stream::{BidiStream, Receiver, Sender, WriteOnce};
 use crate::transport::{Answer, Exchange, Halves, Outcome, RecvHalf};
 
 /// A service that a [`Server`](crate::Server) can serve: what `#[thrill::service]` generates as `…Server`.
@@ -145,16 +145,17 @@ impl ServerCall {
     {
         let Self { method, context: cx, exchange, layers, .. } = self;
         let Exchange::Stream(halves) = exchange else { return not_a_stream(method) };
-        let stream = Stream::new(halves, cx.clone(), &layers);
-        if layers.is_empty() {
-            return run(method, handler(cx, stream).map(streamed));
+        if !layers.are_around_calls() {
+            return run(method, handler(cx.clone(), Stream::new(halves, cx).within(&layers)).map(streamed));
         }
         run(method, async move {
+            let metas = WriteOnce::new(cx.clone(), Arc::clone(&layers));
+            let stream = Stream::new(halves.written_by_metas(&metas), cx.clone());
             let mut failure = None;
             let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<middleware::Reply>> {
                 Box::pin(async {
                     let Args::Stream(stream) = args else { return Err(wrong_kind(&cx, "the stream of a call", &args)) };
-                    let ended = handler(cx, stream).await;
+                    let ended = handler(cx, stream.within(&layers)).await;
                     failure = ended.as_ref().err().cloned();
                     ended.map(|()| middleware::Reply::Done)
                 })
@@ -162,7 +163,7 @@ impl ServerCall {
             layers.read_meta(&cx).map_err(in_framework)?;
             let reply = Next::new(&layers.calls, last).run(&cx, Args::Stream(stream)).await;
             let reply = reply.map_err(|err| in_layers(err, failure));
-            layers.write_meta(&cx).map_err(in_framework)?;
+            metas.write().map_err(in_framework)?;
             match reply? {
                 middleware::Reply::Done => Ok(Answer::Streamed),
                 other => Err(in_framework(wrong_kind(&cx, "the end of a stream", &other))),
@@ -180,7 +181,7 @@ impl ServerCall {
     {
         let Self { method, context: cx, exchange, layers, .. } = self;
         run(method, async move {
-            if layers.is_empty() {
+            if !layers.are_around_calls() {
                 let (args, respond) = exchange.into_args(method).await?;
                 let result = declared(handler(cx, args).await).map_err(in_handler)?;
                 return respond.reply(&Reply(result)).map_err(in_framework);
@@ -213,13 +214,16 @@ impl ServerCall {
         run(method, async move {
             layers.read_meta(&cx).map_err(in_framework)?;
             let (args, _respond) = exchange.into_args(method).await?;
-            if layers.calls.is_empty() {
+            if !layers.are_around_calls() {
                 return handler(cx, args).await.map(|()| Answer::Nothing).map_err(in_handler);
             }
             let replied = through_layers(&layers, &cx, args, |cx, args| async {
                 handler(cx, args).await.map(|()| middleware::Reply::Done)
             });
-            Box::pin(replied).await.map(|_| Answer::Nothing)
+            let replied = Box::pin(replied).await;
+            // As Kitex, though over a message nothing of it travels.
+            layers.write_meta(&cx).map_err(in_framework)?;
+            replied.map(|_| Answer::Nothing)
         })
     }
 

@@ -3,6 +3,8 @@
 mod bidi;
 mod client;
 mod lent;
+mod local;
+mod meta;
 mod observed;
 mod receiver;
 mod sender;
@@ -10,10 +12,12 @@ mod timed;
 
 pub use bidi::BidiStream;
 pub use client::ClientStream;
+pub(crate) use meta::WriteOnce;
 pub use receiver::Receiver;
 pub use sender::Sender;
 pub(crate) use timed::timed;
 
+use std::any::TypeId;
 use std::task::{Context as Task, Poll};
 use std::time::Duration;
 
@@ -25,8 +29,15 @@ use crate::transport::Halves;
 impl Stream {
     /// The ends of the stream, now that the types of its messages are known.
     pub(crate) fn into_ends<In: Message, Out: Message>(self) -> (Sender<Out>, Receiver<In>) {
-        let Self { halves: Halves { send, recv }, cx, sends, recvs } = self;
+        let stream = self.checked(TypeId::of::<In>(), Some(TypeId::of::<Out>()));
+        let Self { halves: Halves { send, recv }, cx, sends, recvs, .. } = stream;
         (Sender::new(send, cx.clone(), sends), Receiver::new(recv, cx, recvs))
+    }
+
+    /// The end that receives, where all is sent and the other is closed.
+    pub(crate) fn into_receiver<In: Message>(self) -> Receiver<In> {
+        let Self { halves: Halves { recv, .. }, cx, recvs, .. } = self.checked(TypeId::of::<In>(), None);
+        Receiver::new(recv, cx, recvs)
     }
 }
 
