@@ -60,6 +60,9 @@
 //! ([`Context::append_metadata`]); put layers around the messages of this one stream ([`Stream::send_layer`]); or give a stream
 //! of its own in its place ([`Stream::pair`]).
 //!
+//! Where none is installed, none costs: a call looks whether a list is empty, and a message whether an `Option` is `None`. Layers
+//! around calls cost a stream's messages nothing. `thrill-layers` in `benches/` measures it.
+//!
 //! # Instance layers
 //!
 //! Layers run before an instance is chosen. Those that a client adds by `instance_layer` run behind that, around each attempt,
