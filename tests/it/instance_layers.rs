@@ -8,8 +8,10 @@ use thrill::balance::{Balance, Candidates, Pick};
 use thrill::breaker::{BreakerConfig, CircuitBreaker, CircuitState};
 use thrill::discovery::Instance;
 use thrill::middleware::{Args, Layer, MetaHandler, Next, Reply, Stream, layer};
-use thrill::{ClientBuilder, Context, Error, Result, Running, Server, Status, Transport};
+use thrill::{Bytes, ClientBuilder, Context, Error, Result, Running, Server, Status, Transport};
 use thrill_tests::contract::{Request, Response, TestServiceClient, TestServiceServer, TestServiceStreamClient};
+use thrill_tests::h2peer::wire::NO_ERROR;
+use thrill_tests::h2peer::{Frame, Port};
 use thrill_tests::handler::Handler;
 
 use crate::public_api::within;
@@ -178,6 +180,31 @@ async fn an_attempt_that_no_instance_takes_goes_to_the_next_through_the_layers_a
     let err = within(client.echo_ping_pong(request("hi")).into_future()).await.unwrap_err();
     assert!(matches!(&err, Error::Connect(err) if err.address() == "127.0.0.1:6"), "{err:?}");
     assert_eq!(watch.take().len(), 12);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_leaving_does_not_take_a_call() {
+    let (_server, at) = serve().await;
+    let port = Port::bind().await;
+    let leaving = async {
+        let mut peers = Vec::new();
+        loop {
+            let mut peer = port.serve(&[]).await;
+            peer.on(1).await;
+            peer.send(&Frame::GoAway { last: 0, code: NO_ERROR, debug: Bytes::new() }).await;
+            peers.push(peer);
+        }
+    };
+    let watch = Watch("i", Arc::default());
+    let client = pingpong(&[&port.addr, &at], Transport::Http2).instance_layer(watch.clone()).build().unwrap();
+    let reply = tokio::select! {
+        reply = within(client.echo_ping_pong(request("hi")).into_future()) => reply.unwrap(),
+        () = leaving => panic!("it goes on"),
+    };
+    assert_eq!(reply, response("hi"));
+    // Other connections to it are another matter than other instances: the layers run once for each of the latter.
+    let lines = [("calls", &port.addr), ("failure", &port.addr), ("calls", &at), ("reply", &at)];
+    assert_eq!(watch.take(), lines.map(|(text, at)| format!("i {text} {at}")));
 }
 
 #[tokio::test(flavor = "multi_thread")]
