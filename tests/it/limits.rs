@@ -1,5 +1,6 @@
 //! Every default of the limits, as a peer finds it. Most of it without sockets and with a clock that waits for no one.
 
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
@@ -13,6 +14,7 @@ use h2::SendStream;
 use thrill::net::{Address, BoxIo, Connect as _, Listen};
 use thrill::testing::{MemoryConnect, MemoryListen};
 use thrill::{Error, Keepalive, Server};
+use thrill_tests::contract::{Everything, Shape};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::Instant;
 
@@ -51,6 +53,31 @@ async fn a_message_may_have_16_mib() {
             }
         }
     }
+}
+
+#[test]
+fn a_message_may_become_256_mib() {
+    // Elements of 9 bytes or fewer on the wire, and of hundreds in memory.
+    let most = (256 << 20) / size_of::<Everything>();
+    let child = [0x0b, 0, 16, 0, 0, 0, 0, 0];
+    let list = |count: usize| {
+        [&[0x0c][..], &u32::try_from(count).unwrap().to_be_bytes(), &child.repeat(count)].concat().into()
+    };
+    assert_eq!(thrill::decode::<Vec<Everything>>(&list(1000)).unwrap().len(), 1000);
+    let err = thrill::decode::<Vec<Everything>>(&list(most + 1)).unwrap_err().to_string();
+    assert!(err.contains("too much memory"), "{err}");
+    let pairs =
+        [&[0x03, 0x0c][..], &u32::try_from(most).unwrap().to_be_bytes(), &[&[0][..], &child].concat().repeat(most)];
+    let err = thrill::decode::<BTreeMap<i8, Everything>>(&pairs.concat().into()).unwrap_err().to_string();
+    assert!(err.contains("too much memory"), "{err}");
+    // What is kept of a type that is not known: booleans of a byte each.
+    const COUNT: usize = 15 << 20;
+    let unknown = [&[0x0f, 0, 99, 0x02][..], &u32::try_from(COUNT).unwrap().to_be_bytes(), &[1; COUNT], &[0]].concat();
+    let err = thrill::decode::<Shape>(&unknown.into()).unwrap_err().to_string();
+    assert!(err.contains("too much memory"), "{err}");
+    // Values that take no more than their bytes may be as many as there are bytes.
+    let numbers = [&[0x03][..], &u32::try_from(COUNT).unwrap().to_be_bytes(), &[1; COUNT]].concat();
+    assert_eq!(thrill::decode::<Vec<i8>>(&numbers.into()).unwrap().len(), COUNT);
 }
 
 #[test]

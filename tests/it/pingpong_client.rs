@@ -297,3 +297,33 @@ async fn a_multiplexed_server_that_stops_is_left_and_answers_what_it_has() {
         assert_eq!(waiting.await, "second");
     }
 }
+
+#[tokio::test]
+async fn the_connections_that_rest_go_too_when_one_says_that_the_server_is_about_to_end() {
+    for layout in [Layout::TtHeader, Layout::TtHeaderFramed] {
+        let (way, port) = (way(layout), Port::bind().await);
+        let client = builder(&port.addr, layout).build().unwrap();
+        let serving = async {
+            let (mut one, mut other) = (port.accept().await, port.accept().await);
+            for peer in [&mut one, &mut other] {
+                let seq_id = request(peer).await;
+                peer.write(&way.echoed(seq_id, "first")).await;
+            }
+            (one, other)
+        };
+        let calling = join_all([said(say(&client, "a").into_future()), said(say(&client, "b").into_future())]);
+        let (answers, (mut one, mut other)) = tokio::join!(calling, serving);
+        assert_eq!(answers, ["first", "first"]);
+        let serving = async {
+            let (is_one, seq_id) = tokio::select! {
+                seq_id = request(&mut one) => (true, seq_id),
+                seq_id = request(&mut other) => (false, seq_id),
+            };
+            let used = if is_one { &mut one } else { &mut other };
+            used.write(&resetting(way, seq_id, "last")).await;
+            assert_eq!((one.rest().await.len(), other.rest().await.len()), (0, 0), "{layout:?}");
+        };
+        let (answer, ()) = tokio::join!(said(say(&client, "c").into_future()), serving);
+        assert_eq!(answer, "last");
+    }
+}

@@ -171,10 +171,9 @@ async fn no_call_is_lost_that_comes_while_a_server_ends() {
         }
         within(old.running.shutdown()).await;
         let failed = within(callers.join_all()).await.into_iter().flatten().collect::<Vec<_>>();
-        // A connection that rests belongs to no call, and a server that ends closes it without a word: a call that was sent on
-        // it just then is lost. Over HTTP/2 and multiplexed connections there is such a word.
-        let may_fail = !matches!(kind, Kind::Over(Transport::Http2) | Kind::Multiplexed);
-        println!("{kind:?}: {} of 800 calls are lost", failed.len());
+        // Framed and Buffered have no word for the end: of eight callers, each may send one call on a connection that is being
+        // closed behind its last answer.
+        let may_fail = matches!(kind, Kind::Over(Transport::Buffered | Transport::Framed));
         assert!(failed.is_empty() || may_fail && failed.len() <= 8, "{kind:?}: {failed:?}");
     }
 }

@@ -117,6 +117,10 @@ async fn exchange(
     }
     let message = with.stage(Stage::Read, connection.recv(address)).await?;
     let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
+    if ends {
+        // It is the server that is about to end, and would close the others without a word.
+        peer.dismiss();
+    }
     let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
     Ok(Some((message, kept)))
 }

@@ -393,6 +393,11 @@ impl Peer {
         None
     }
 
+    /// Closes the connections that rest.
+    pub(super) fn dismiss(&self) {
+        lock(&self.resting).clear();
+    }
+
     /// Lets a connection rest until the next call.
     pub(super) fn rest(self: &Arc<Self>, connection: client::Connection, long: LongConnection) {
         let mut resting = lock(&self.resting);

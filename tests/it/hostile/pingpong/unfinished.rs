@@ -1,5 +1,6 @@
 //! Requests that end too early: at every byte, by the end of the connection or by silence.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use thrill_tests::h2peer::Peer;
@@ -45,12 +46,13 @@ async fn last_word(peer: &mut Peer) -> String {
 /// What is said to silence inside a request.
 const TIMEOUT: &str = "exception 7 connection read timeout 127.0.0.1:";
 
-/// Sends what comes before every byte of every request, each on a connection of its own; `before` comes first.
-async fn cut_everywhere(addr: &str, before: Option<&str>, is_closed: bool) {
+/// Sends what comes before every byte of every request, as long as that is, each on a connection of its own; `before` comes first.
+async fn cut_everywhere(addr: &str, before: Option<&str>, cuts: Range<usize>, is_closed: bool) {
     let mut ends = JoinSet::new();
     for (way, request) in requests() {
         // Between two requests a client may rest.
-        for len in usize::from(before.is_some())..request.len() {
+        let cuts = cuts.start.max(usize::from(before.is_some()))..cuts.end.min(request.len());
+        for len in cuts {
             let (addr, cut) = (addr.to_owned(), request[..len].to_vec());
             let before = before.map(|text| way.echo(1, text));
             let is_named = request.len() - len <= args_len(way);
@@ -84,7 +86,7 @@ async fn the_end_of_a_connection_inside_a_request_is_its_end() {
     let addr = server.local_address().to_string();
     let witness = Witness::start(&addr).await;
     for before in [None, Some("first")] {
-        cut_everywhere(&addr, before, true).await;
+        cut_everywhere(&addr, before, 0..usize::MAX, true).await;
     }
     witness.unharmed().await;
 }
@@ -92,11 +94,15 @@ async fn the_end_of_a_connection_inside_a_request_is_its_end() {
 #[tokio::test(flavor = "multi_thread")]
 async fn silence_inside_a_request_is_the_end_of_its_connection() {
     const SOON: Duration = Duration::from_millis(100);
+    const NEVER: Duration = Duration::from_secs(600);
+    // More than it takes to tell the protocol.
+    const TOLD: usize = 16;
     // What a connection says first is waited for as long as it takes, where that is not what is cut.
-    for (before, detection) in [(None, SOON), (Some("first"), Duration::from_secs(600))] {
+    let rows = [(None, 0..TOLD, SOON), (None, TOLD..usize::MAX, NEVER), (Some("first"), 0..usize::MAX, NEVER)];
+    for (before, cuts, detection) in rows {
         let server = patient(detection, SOON).await;
         let addr = server.local_address().to_string();
-        cut_everywhere(&addr, before, false).await;
+        cut_everywhere(&addr, before, cuts, false).await;
         server.shutdown().await;
     }
 }
