@@ -296,7 +296,11 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
             let next = input.next(config.read_write_timeout);
             if let Some(at) = last_call {
                 break match timeout_at(at, next).await {
-                    Ok(Ok(Came::Message(message))) => Some(message),
+                    Ok(Ok(Came::Message(message))) => {
+                        // The client has not read the stop frame yet. It has once this is answered, which is behind it.
+                        last_call = Some(Instant::now() + LAST_CALL);
+                        Some(message)
+                    }
                     Ok(Ok(Came::Part)) => continue,
                     _ => None,
                 };
