@@ -51,7 +51,8 @@ impl Evaluator<'_> {
             (TypeKind::List(element), Value::List(values), _) => {
                 Some(Value::List(self.convert_all(values, element, span, level)?))
             }
-            (TypeKind::Set(element), Value::Set(values), _) => {
+            // A set is written as a list is, so that a list that is referred to is one, too.
+            (TypeKind::Set(element), Value::Set(values) | Value::List(values), _) => {
                 let values = self.convert_all(values, element, span, level)?;
                 Some(Value::Set(without_duplicates(values, |value| value, Keep::First).0))
             }
@@ -73,7 +74,14 @@ impl Evaluator<'_> {
             }
             _ => {
                 let message = format!("expected {}, found {}", self.what(ty), self.what_value(value));
-                self.diagnostics.push(Diagnostic::error(span, message));
+                let mut diagnostic = Diagnostic::error(span, message);
+                // Two of them may have the same name, in two files.
+                if let (TypeKind::Enum(expected), Value::Enum(found, _)) = (&ty.kind, value) {
+                    let place = |id: EnumId| self.program[id].name_span;
+                    diagnostic = diagnostic.note(place(*expected), "expected this one");
+                    diagnostic = diagnostic.note(place(*found), "found this one");
+                }
+                self.diagnostics.push(diagnostic);
                 None
             }
         }

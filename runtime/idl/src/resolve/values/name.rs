@@ -30,7 +30,10 @@ impl Evaluator<'_> {
                 self.values[at] = Some(value);
                 converted
             }
-            (_, Some(Member::Value(id, number, _))) => self.convert(&Value::Enum(id, number), ty, span, level),
+            (_, Some(Member::Value(id, number, _))) => match self.member_of_another_enum(file, name, span, ty, id, number) {
+                Some(value) => Some(value),
+                None => self.convert(&Value::Enum(id, number), ty, span, level),
+            },
             (_, Some(Member::Broken)) | (Found::One(Declared::Broken, _), None) => None,
             // A definition whose name is written here is meant.
             (Found::One(declared, place), None) => {
@@ -94,6 +97,28 @@ impl Evaluator<'_> {
             self.diagnostics.push(Diagnostic::warning(span, message).help(format!("write `{full}`")));
         }
         Some(Value::Enum(id, value.value))
+    }
+
+    /// Where an enum is expected, Apache Thrift takes a value of another one by its name, thriftgo by its number. That is
+    /// accepted where both are the same, as for two copies of one enum.
+    fn member_of_another_enum(
+        &mut self,
+        file: FileId,
+        name: &str,
+        span: Span,
+        ty: &Type,
+        other: EnumId,
+        number: i32,
+    ) -> Option<Value> {
+        let TypeKind::Enum(id) = ty.kind else { return None };
+        let (_, member) = name.rsplit_once('.')?;
+        let same = self.index.value_named(self.program, id, member).filter(|same| id != other && same.value == number)?;
+        let expected = &self.program[id];
+        let full = format!("{}{}.{member}", self.scopes.prefix_of(file, expected.file), expected.name);
+        let message = format!("`{name}` is a value of another enum, and is taken for `{full}`: both are {number}");
+        let diagnostic = Diagnostic::warning(span, message).note(same.name_span, "defined here");
+        self.diagnostics.push(diagnostic.help(format!("write `{full}`")));
+        Some(Value::Enum(id, number))
     }
 
     fn unknown(&mut self, file: FileId, name: &str, span: Span, ty: &Type, member: Option<&Member>) {
