@@ -93,6 +93,14 @@ pub fn breaking(released: &str, services: &[&Service]) -> Result<Vec<Change>> {
     Ok(compare::changes(&contract, &new.contract()))
 }
 
+/// The changes between two texts that break peers. A text that is no IDL yet has none.
+pub(crate) fn breaking_files(released: &str, exported: &str) -> Vec<Change> {
+    match (load("released.thrift", released), load("exported.thrift", exported)) {
+        (Ok(released), Ok(exported)) => compare::breaking(&released, &exported),
+        _ => Vec::new(),
+    }
+}
+
 /// Reads IDL, which has no mistakes.
 fn load(path: &str, text: &str) -> Result<thrill_idl::Program> {
     let loaded = thrill_idl::load_str(path, text, &thrill_idl::Options::default());

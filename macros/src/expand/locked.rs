@@ -75,7 +75,7 @@ fn compared(service: &Service, locked: &Locked, old: &Contract<'_>) -> TokenStre
             const __REPORT: #p::locked::Report<'static> = #p::locked::Report::new(
                 &__OLD,
                 &__NEW,
-                &mut #p::locked::Scratch { queue: &mut [0; __PAIRS], seen: &mut [false; __PAIRS] },
+                &mut #p::locked::Scratch { queue: &mut [0; __PAIRS], queued: 0, seen: &mut [false; __PAIRS] },
             );
             const __LEN: usize = __REPORT.text(#before, #after, &mut []);
             const __BYTES: [u8; __LEN] = #p::locked::text(&__REPORT, #before, #after);
@@ -116,7 +116,7 @@ fn package(service: &Service) -> String {
 fn contract(contract: &Contract<'_>, p: &TokenStream) -> TokenStream {
     let services = contract.services.iter().map(|it| {
         let (name, functions) = (it.name, slice(it.functions, p));
-        quote!(#p::locked::Service { name: #name, functions: #functions })
+        quote!(#p::locked::Service { name: #name, functions: #functions, span: #p::locked::NOWHERE })
     });
     let functions = contract.functions.iter().map(|it| function(it, p));
     let structs = contract.structs.iter().map(|it| {
@@ -126,22 +126,30 @@ fn contract(contract: &Contract<'_>, p: &TokenStream) -> TokenStream {
             StructKind::Union => quote!(Union),
             StructKind::Exception => quote!(Exception),
         };
-        quote!(#p::locked::Struct { name: #name, kind: #p::locked::StructKind::#kind, fields: #fields })
+        quote! {
+            #p::locked::Struct {
+                name: #name,
+                kind: #p::locked::StructKind::#kind,
+                fields: #fields,
+                span: #p::locked::NOWHERE,
+            }
+        }
     });
     let enums = contract.enums.iter().map(|it| {
         let (name, values) = (it.name, slice(it.values, p));
-        quote!(#p::locked::Enum { name: #name, values: #values })
+        quote!(#p::locked::Enum { name: #name, values: #values, span: #p::locked::NOWHERE })
     });
     let fields = contract.fields.iter().map(|it| field(it, p));
     let values = contract.values.iter().map(|it| {
         let (name, value) = (it.name, it.value);
-        quote!(#p::locked::EnumValue { name: #name, value: #value })
+        quote!(#p::locked::EnumValue { name: #name, value: #value, span: #p::locked::NOWHERE })
     });
     let types = contract.types.iter().map(|it| ty(*it, p));
     let package = contract.package;
     quote! {
         #p::locked::Contract {
             package: #package,
+            span: #p::locked::NOWHERE,
             services: &[#(#services),*],
             functions: &[#(#functions),*],
             structs: &[#(#structs),*],
@@ -178,6 +186,7 @@ fn function(it: &Function<'_>, p: &TokenStream) -> TokenStream {
             arguments: #arguments,
             result: #result,
             throws: #throws,
+            span: #p::locked::NOWHERE,
         }
     }
 }
@@ -190,7 +199,13 @@ fn field(it: &Field<'_>, p: &TokenStream) -> TokenStream {
         Requiredness::Optional => quote!(Optional),
     };
     quote! {
-        #p::locked::Field { id: #id, name: #name, requiredness: #p::locked::Requiredness::#requiredness, ty: #ty }
+        #p::locked::Field {
+            id: #id,
+            name: #name,
+            requiredness: #p::locked::Requiredness::#requiredness,
+            ty: #ty,
+            span: #p::locked::NOWHERE,
+        }
     }
 }
 

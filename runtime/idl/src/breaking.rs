@@ -30,35 +30,61 @@ mod tests;
 use std::fmt;
 
 pub use compare::{Scratch, compare, same};
-pub use contract::{Contract, Enum, EnumValue, Field, Function, Service, Slice, Struct, Type};
+pub use contract::{Contract, Enum, EnumValue, Field, Function, NOWHERE, Service, Slice, Struct, Type};
 pub use lower::Tables;
 pub use report::{Report, Text};
 
-use crate::model::Program;
+use crate::diagnostic::snippet;
+use crate::model::{ItemId, Program};
+use crate::source::{Location, Sources};
+use crate::span::Span;
 
 /// The changes between two versions of a file that break peers. What the files include counts, too.
 ///
-/// Services are those of the two files themselves; types are compared where a service reaches them.
+/// Services are those of the two files themselves. Types are compared where a service reaches them, and those of the two
+/// files also by their names, since services of other files may send them.
 #[must_use]
 pub fn breaking(old: &Program, new: &Program) -> Vec<Change> {
-    let (old, new) = (Tables::of(old), Tables::of(new));
-    changes(&old.contract(), &new.contract())
+    let (old_tables, new_tables) = (Tables::of(old), Tables::of(new));
+    let (old_contract, new_contract) = (old_tables.contract(), new_tables.contract());
+    let structs = old.structs.len() * new.structs.len();
+    found(&old_contract, &new_contract, &mut |scratch| {
+        for item in &old.root().items {
+            match *item {
+                ItemId::Struct(id) => {
+                    if let Some(same) = new.find_struct(new.root().id, &old[id].name) {
+                        scratch.add_structs(id.index(), same.index(), &new_contract);
+                    }
+                }
+                ItemId::Enum(id) => {
+                    if let Some(same) = new.find_enum(new.root().id, &old[id].name) {
+                        scratch.add_enums(id.index(), same.index(), &new_contract, structs);
+                    }
+                }
+                ItemId::Const(_) | ItemId::Typedef(_) | ItemId::Service(_) => {}
+            }
+        }
+    })
 }
 
-/// The changes between two contracts that break peers.
+/// The changes between two contracts that break peers. Types are compared where a service reaches them.
 #[must_use]
 pub fn changes(old: &Contract<'_>, new: &Contract<'_>) -> Vec<Change> {
+    found(old, new, &mut |_| {})
+}
+
+/// What is found, with the pairs that are asked for.
+fn found(old: &Contract<'_>, new: &Contract<'_>, ask: &mut dyn FnMut(&mut Scratch<'_>)) -> Vec<Change> {
     let pairs = Scratch::pairs(old, new);
-    let mut queue = vec![0; pairs];
-    let mut seen = vec![false; pairs];
     let mut found = Vec::new();
     loop {
-        let total = compare(old, new, &mut Scratch { queue: &mut queue, seen: &mut seen }, &mut found);
+        let mut scratch = Scratch { queue: &mut vec![0; pairs], queued: 0, seen: &mut vec![false; pairs] };
+        ask(&mut scratch);
+        let total = compare(old, new, &mut scratch, &mut found);
         if total <= found.len() {
             return found.iter().flatten().map(|found: &Breaking<'_>| found.into()).collect();
         }
         // The first run only counts.
-        seen.fill(false);
         found = vec![None; total];
     }
 }
@@ -70,13 +96,35 @@ pub struct Change {
     pub rule: Rule,
     /// What changed, from what to what.
     pub text: String,
+    /// Where it was, in the old files; of what is new, where that belongs.
+    pub old: Span,
+    /// Where it is, in the new files; of what is gone, where that belonged.
+    pub new: Span,
+}
+
+impl Change {
+    /// `file:line:column: rule: text`, the line of the new file with a caret, that of the old one, and what to do; without a
+    /// line break at its end.
+    #[must_use]
+    pub fn render(&self, old: &Sources, new: &Sources) -> String {
+        let mut text = match new.locate(self.new) {
+            Some(Location { path, line, column }) => format!("{}:{line}:{column}: {self}", path.display()),
+            None => self.to_string(),
+        };
+        snippet(&mut text, new, self.new, "");
+        snippet(&mut text, old, self.old, "it was here");
+        text.push_str("\n   = help: ");
+        text.push_str(self.rule.help());
+        text
+    }
 }
 
 impl From<&Breaking<'_>> for Change {
     fn from(found: &Breaking<'_>) -> Self {
         let mut text = vec![0; found.text(&mut [])];
         found.text(&mut text);
-        Self { rule: found.rule, text: String::from_utf8_lossy(&text).into_owned() }
+        let text = String::from_utf8_lossy(&text).into_owned();
+        Self { rule: found.rule, text, old: found.old_span, new: found.new_span }
     }
 }
 
@@ -98,6 +146,10 @@ pub struct Breaking<'a> {
     pub old: Side<'a>,
     /// What it is.
     pub new: Side<'a>,
+    /// Where it was; of what is new, where that belongs.
+    pub old_span: Span,
+    /// Where it is; of what is gone, where that belonged.
+    pub new_span: Span,
 }
 
 /// What a [`Breaking`] change is about, by its old name where it has one.

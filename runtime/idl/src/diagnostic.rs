@@ -99,7 +99,7 @@ impl Diagnostic {
 }
 
 /// Appends the line of a span, and below it a caret under each character of the span.
-fn snippet(text: &mut String, sources: &Sources, span: Span, label: &str) {
+pub(crate) fn snippet(text: &mut String, sources: &Sources, span: Span, label: &str) {
     let Some(file) = sources.get(span.file) else { return };
     let (number, column, start) = file.line_at(span.start as usize);
     let (line, skipped) = file.line_around(start, span.start as usize, MOST_COLUMNS);

@@ -112,7 +112,7 @@ impl Command {
                 }
                 let found = breaking(&old.program, &new.program);
                 for change in &found {
-                    print_out(&format!("{change}\n   = help: {}\n", change.rule.help()));
+                    print_out(&format!("error: {}\n\n", change.render(&old.sources, &new.sources)));
                 }
                 found.is_empty()
             }

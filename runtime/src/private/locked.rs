@@ -5,7 +5,7 @@
 
 use thrill_idl::breaking::same;
 pub use thrill_idl::breaking::{
-    Contract, Enum, EnumValue, Field, Function, Report, Scratch, Service, Slice, Struct, Type,
+    Contract, Enum, EnumValue, Field, Function, NOWHERE, Report, Scratch, Service, Slice, Struct, Type,
 };
 
 use crate::schema;
@@ -211,17 +211,25 @@ impl<
     #[must_use]
     pub const fn of(service: &schema::Service, package: &'static str) -> Self {
         const FIELD: Field<'static> =
-            Field { id: 0, name: "", requiredness: Requiredness::Default, ty: Type::Erroneous };
-        let function =
-            Function { name: "", mode: Mode::PingPong, oneway: false, arguments: NONE, result: None, throws: NONE };
+            Field { id: 0, name: "", requiredness: Requiredness::Default, ty: Type::Erroneous, span: NOWHERE };
+        let function = Function {
+            name: "",
+            mode: Mode::PingPong,
+            oneway: false,
+            arguments: NONE,
+            result: None,
+            throws: NONE,
+            span: NOWHERE,
+        };
+        let functions = Slice { start: 0, end: METHODS };
         let mut live = Self {
             package,
-            service: [Service { name: service.name, functions: Slice { start: 0, end: METHODS } }],
+            service: [Service { name: service.name, functions, span: NOWHERE }],
             functions: [function; METHODS],
-            structs: [Struct { name: "", kind: StructKind::Struct, fields: NONE }; STRUCTS],
-            enums: [Enum { name: "", values: NONE }; ENUMS],
+            structs: [Struct { name: "", kind: StructKind::Struct, fields: NONE, span: NOWHERE }; STRUCTS],
+            enums: [Enum { name: "", values: NONE, span: NOWHERE }; ENUMS],
             fields: [FIELD; FIELDS],
-            values: [EnumValue { name: "", value: 0 }; VALUES],
+            values: [EnumValue { name: "", value: 0, span: NOWHERE }; VALUES],
             types: [Type::Erroneous; TYPES],
         };
         let reached = Reached::by(service);
@@ -235,7 +243,7 @@ impl<
         while at < STRUCTS {
             if let Some(it) = reached.structs[at] {
                 let fields = live.fields(it.fields, &mut fill);
-                live.structs[at] = Struct { name: it.name, kind: it.kind, fields };
+                live.structs[at] = Struct { name: it.name, kind: it.kind, fields, span: NOWHERE };
             }
             at += 1;
         }
@@ -248,6 +256,7 @@ impl<
     pub const fn contract(&self) -> Contract<'_> {
         Contract {
             package: self.package,
+            span: NOWHERE,
             services: &self.service,
             functions: &self.functions,
             structs: &self.structs,
@@ -270,6 +279,7 @@ impl<
             arguments: self.fields(it.arguments, fill),
             result,
             throws: self.fields(it.throws, fill),
+            span: NOWHERE,
         }
     }
 
@@ -279,7 +289,8 @@ impl<
         while at < fields.len() {
             let it = &fields[at];
             let ty = self.ty(it.ty, fill);
-            self.fields[start + at] = Field { id: it.id, name: it.name, requiredness: it.requiredness, ty };
+            self.fields[start + at] =
+                Field { id: it.id, name: it.name, requiredness: it.requiredness, ty, span: NOWHERE };
             at += 1;
         }
         fill.fields += fields.len();
@@ -293,10 +304,10 @@ impl<
                 let start = end;
                 while end - start < it.values.len() {
                     let value = &it.values[end - start];
-                    self.values[end] = EnumValue { name: value.name, value: value.value };
+                    self.values[end] = EnumValue { name: value.name, value: value.value, span: NOWHERE };
                     end += 1;
                 }
-                self.enums[at] = Enum { name: it.name, values: Slice { start, end } };
+                self.enums[at] = Enum { name: it.name, values: Slice { start, end }, span: NOWHERE };
             }
             at += 1;
         }

@@ -33,25 +33,12 @@ fn compare(path: &Path, services: &[&Service], update: Option<&OsStr>) -> Result
         (None, None) => Err(format!("there is no {shown}: `UPDATE_IDL=1 cargo test` writes it")),
         (committed, Some(update)) => {
             let breaks = match committed {
-                Some(committed) if update != "breaking" => breaks(&committed, services),
+                Some(committed) if update != "breaking" => idl::breaking_files(&committed, &exported),
                 _ => Vec::new(),
             };
             if breaks.is_empty() { write(path, &exported) } else { Err(listed(path, &breaks)) }
         }
     }
-}
-
-/// What breaks peers, each service by itself: one that the file lacks, or a file that is no IDL yet, has no peers.
-fn breaks(committed: &str, services: &[&Service]) -> Vec<Change> {
-    let mut all = Vec::new();
-    for service in services {
-        for change in idl::breaking(committed, &[*service]).unwrap_or_default() {
-            if !all.contains(&change) {
-                all.push(change);
-            }
-        }
-    }
-    all
 }
 
 fn write(path: &Path, text: &str) -> Result<(), String> {
@@ -114,6 +101,8 @@ mod tests {
         assert!(breaks.contains("  result-changed: the result of `a` was `i32` and is `i64`\n    help: "), "{breaks}");
         let added = compare(&path, &[&service("T", WIDE), &wide], one).unwrap_err();
         assert_eq!(added, breaks, "a service that is new hides nothing");
+        let removed = compare(&path, &[&service("T", WIDE)], one).unwrap_err();
+        assert!(removed.contains("  service-removed: service `S` is gone\n    help: "), "{removed}");
         assert_eq!(compare(&path, &[&narrow], None), Ok(()), "the file is as it was");
         assert_eq!(compare(&path, &[&wide], breaking), Ok(()));
         assert_eq!(compare(&path, &[&wide], None), Ok(()));

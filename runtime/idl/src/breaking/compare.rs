@@ -7,13 +7,16 @@ use super::contract::{Contract, Enum, Field, Function, Service, Slice, Struct, T
 use super::{Breaking, Item, Rule, Side};
 use crate::ast::{Requiredness, StructKind};
 use crate::model::Mode;
+use crate::span::Span;
 
 /// What [`compare`] remembers: a place for each pair of an old and a new type with a name.
 #[derive(Debug)]
 pub struct Scratch<'s> {
     /// As long as [`Scratch::pairs`] says.
     pub queue: &'s mut [usize],
-    /// As long as [`Scratch::pairs`] says, and `false`.
+    /// How many pairs stand in the queue already, also where no service reaches them.
+    pub queued: usize,
+    /// As long as [`Scratch::pairs`] says, and `false` but for the pairs in the queue.
     pub seen: &'s mut [bool],
 }
 
@@ -22,6 +25,24 @@ impl Scratch<'_> {
     #[must_use]
     pub const fn pairs(old: &Contract<'_>, new: &Contract<'_>) -> usize {
         old.structs.len() * new.structs.len() + old.enums.len() * new.enums.len()
+    }
+
+    /// Asks for a pair of structs to be compared.
+    pub const fn add_structs(&mut self, old: usize, new: usize, contract: &Contract<'_>) {
+        self.add(old * contract.structs.len() + new);
+    }
+
+    /// Asks for a pair of enums to be compared. `structs` is how many pairs of structs there are.
+    pub const fn add_enums(&mut self, old: usize, new: usize, contract: &Contract<'_>, structs: usize) {
+        self.add(structs + old * contract.enums.len() + new);
+    }
+
+    const fn add(&mut self, pair: usize) {
+        if !self.seen[pair] {
+            self.seen[pair] = true;
+            self.queue[self.queued] = pair;
+            self.queued += 1;
+        }
     }
 }
 
@@ -32,7 +53,8 @@ pub const fn compare<'a>(
     scratch: &mut Scratch<'_>,
     found: &mut [Option<Breaking<'a>>],
 ) -> usize {
-    let mut comparison = Comparison { old, new, seen: scratch.seen, queue: scratch.queue, queued: 0, found, total: 0 };
+    let scratch = Scratch { queue: scratch.queue, queued: scratch.queued, seen: scratch.seen };
+    let mut comparison = Comparison { old, new, scratch, found, total: 0 };
     comparison.run();
     comparison.total
 }
@@ -41,10 +63,7 @@ struct Comparison<'a, 's> {
     old: &'a Contract<'a>,
     new: &'a Contract<'a>,
     /// The pairs that were met.
-    seen: &'s mut [bool],
-    /// The pairs that were met, in that order.
-    queue: &'s mut [usize],
-    queued: usize,
+    scratch: Scratch<'s>,
     found: &'s mut [Option<Breaking<'a>>],
     total: usize,
 }
@@ -57,15 +76,15 @@ impl<'a> Comparison<'a, '_> {
             at += 1;
         }
         at = 0;
-        while at < self.queued {
-            self.pair(self.queue[at]);
+        while at < self.scratch.queued {
+            self.pair(self.scratch.queue[at]);
             at += 1;
         }
     }
 
     const fn service(&mut self, old: &'a Service<'a>) {
         let Some(new) = find_service(self.new, old.name) else {
-            self.push(Rule::ServiceRemoved, Item::Service(old.name), Side::Absent, Side::Absent);
+            self.push(Rule::ServiceRemoved, Item::Service(old.name), [Side::Absent; 2], [old.span, self.new.span]);
             return;
         };
         let mut streams = false;
@@ -77,44 +96,46 @@ impl<'a> Comparison<'a, '_> {
                     streams |= has_path(was.mode) && has_path(is.mode);
                     self.function(was, is);
                 }
-                None => self.push(Rule::FunctionRemoved, Item::Function(was.name), Side::Absent, Side::Absent),
+                None => {
+                    self.push(Rule::FunctionRemoved, Item::Function(was.name), [Side::Absent; 2], [was.span, new.span]);
+                }
             }
             at += 1;
         }
         // Only streams have paths.
         if streams && !same(self.old.package, self.new.package) {
-            let (old, new) = (Side::Word(self.old.package), Side::Word(self.new.package));
-            self.push(Rule::PackageChanged, Item::Package, old, new);
+            let sides = [Side::Word(self.old.package), Side::Word(self.new.package)];
+            self.push(Rule::PackageChanged, Item::Package, sides, [self.old.span, self.new.span]);
         }
     }
 
     const fn function(&mut self, old: &'a Function<'a>, new: &'a Function<'a>) {
-        let item = Item::Function(old.name);
+        let (item, places) = (Item::Function(old.name), [old.span, new.span]);
         if old.mode as u8 != new.mode as u8 {
-            return self.push(
-                Rule::ModeChanged,
-                item,
-                Side::Word(mode_word(old.mode)),
-                Side::Word(mode_word(new.mode)),
-            );
+            let sides = [Side::Word(mode_word(old.mode)), Side::Word(mode_word(new.mode))];
+            return self.push(Rule::ModeChanged, item, sides, places);
         }
         if old.oneway != new.oneway {
-            return self.push(Rule::OnewayChanged, item, answer(old.oneway), answer(new.oneway));
+            return self.push(Rule::OnewayChanged, item, [answer(old.oneway), answer(new.oneway)], places);
         }
         if old.mode.is_streaming() {
             // The message travels by itself, so the id of the argument does not.
             let (was, is) = (&self.old.fields[old.arguments.start], &self.new.fields[new.arguments.start]);
-            self.ty(was.ty, is.ty, Rule::TypeChanged, Item::Argument(old.name, was));
+            self.ty(was.ty, is.ty, Rule::TypeChanged, Item::Argument(old.name, was), [was.span, is.span]);
         } else {
-            self.fields(old.arguments, new.arguments, Owner::Function(old.name));
+            self.fields(old.arguments, new.arguments, Owner::Function(old.name), places);
             self.exceptions(old, new);
         }
         let item = Item::Result(old.name);
         match (old.result, new.result) {
             (None, None) => {}
-            (Some(was), Some(is)) => self.ty(was, is, Rule::ResultChanged, item),
-            (Some(was), None) => self.push(Rule::ResultChanged, item, Side::Type(self.old, was), Side::Word("void")),
-            (None, Some(is)) => self.push(Rule::ResultChanged, item, Side::Word("void"), Side::Type(self.new, is)),
+            (Some(was), Some(is)) => self.ty(was, is, Rule::ResultChanged, item, places),
+            (Some(was), None) => {
+                self.push(Rule::ResultChanged, item, [Side::Type(self.old, was), Side::Word("void")], places);
+            }
+            (None, Some(is)) => {
+                self.push(Rule::ResultChanged, item, [Side::Word("void"), Side::Type(self.new, is)], places);
+            }
         }
     }
 
@@ -124,8 +145,11 @@ impl<'a> Comparison<'a, '_> {
             let was = &self.old.fields[at];
             let item = Item::Exception(old.name, was);
             match find_id(self.new, new.throws, was.id) {
-                Some(is) => self.ty(was.ty, is.ty, Rule::TypeChanged, item),
-                None => self.push(Rule::ExceptionRemoved, item, Side::Type(self.old, was.ty), Side::Absent),
+                Some(is) => self.ty(was.ty, is.ty, Rule::TypeChanged, item, [was.span, is.span]),
+                None => {
+                    let sides = [Side::Type(self.old, was.ty), Side::Absent];
+                    self.push(Rule::ExceptionRemoved, item, sides, [was.span, new.span]);
+                }
             }
             at += 1;
         }
@@ -134,7 +158,8 @@ impl<'a> Comparison<'a, '_> {
             let is = &self.new.fields[at];
             if find_id(self.old, old.throws, is.id).is_none() {
                 let item = Item::Exception(old.name, is);
-                self.push(Rule::ExceptionAdded, item, Side::Absent, Side::Type(self.new, is.ty));
+                let sides = [Side::Absent, Side::Type(self.new, is.ty)];
+                self.push(Rule::ExceptionAdded, item, sides, [old.span, is.span]);
             }
             at += 1;
         }
@@ -155,20 +180,23 @@ impl<'a> Comparison<'a, '_> {
 
     const fn structs(&mut self, old: &'a Struct<'a>, new: &'a Struct<'a>) {
         let (was, is) = (matches!(old.kind, StructKind::Union), matches!(new.kind, StructKind::Union));
+        let places = [old.span, new.span];
         if was != is {
-            let item = Item::Struct(old.name);
-            return self.push(Rule::KindChanged, item, Side::Word(keyword(old.kind)), Side::Word(keyword(new.kind)));
+            let sides = [Side::Word(keyword(old.kind)), Side::Word(keyword(new.kind))];
+            return self.push(Rule::KindChanged, Item::Struct(old.name), sides, places);
         }
-        self.fields(old.fields, new.fields, if was { Owner::Union(old.name) } else { Owner::Struct(old.name) });
+        let owner = if was { Owner::Union(old.name) } else { Owner::Struct(old.name) };
+        self.fields(old.fields, new.fields, owner, places);
     }
 
-    const fn fields(&mut self, old: Slice, new: Slice, owner: Owner<'a>) {
+    /// Compares fields; the places are those of what they belong to.
+    const fn fields(&mut self, old: Slice, new: Slice, owner: Owner<'a>, places: [Span; 2]) {
         let mut at = old.start;
         while at < old.end {
             let was = &self.old.fields[at];
             match find_id(self.new, new, was.id) {
                 Some(is) => self.field(was, is, owner),
-                None => self.removed(was, new, owner),
+                None => self.removed(was, new, owner, places[1]),
             }
             at += 1;
         }
@@ -177,20 +205,22 @@ impl<'a> Comparison<'a, '_> {
             let is = &self.new.fields[at];
             let required = matches!(is.requiredness, Requiredness::Required);
             if required && find_id(self.old, old, is.id).is_none() {
-                self.push(Rule::RequiredAdded, owner.item(is), Side::Absent, Side::Word("required"));
+                let sides = [Side::Absent, Side::Word("required")];
+                self.push(Rule::RequiredAdded, owner.item(is), sides, [places[0], is.span]);
             }
             at += 1;
         }
     }
 
-    const fn removed(&mut self, was: &'a Field<'a>, new: Slice, owner: Owner<'a>) {
+    const fn removed(&mut self, was: &'a Field<'a>, new: Slice, owner: Owner<'a>, place: Span) {
+        let item = owner.item(was);
         if let Some(moved) = find_name(self.new, new, was.name) {
-            let (old, new) = (Side::Number(was.id as i32), Side::Number(moved.id as i32));
-            self.push(Rule::IdChanged, owner.item(was), old, new);
+            let sides = [Side::Number(was.id as i32), Side::Number(moved.id as i32)];
+            self.push(Rule::IdChanged, item, sides, [was.span, moved.span]);
         } else if matches!(owner, Owner::Union(_)) {
-            self.push(Rule::VariantRemoved, owner.item(was), Side::Type(self.old, was.ty), Side::Absent);
+            self.push(Rule::VariantRemoved, item, [Side::Type(self.old, was.ty), Side::Absent], [was.span, place]);
         } else if matches!(was.requiredness, Requiredness::Required) {
-            self.push(Rule::RequiredRemoved, owner.item(was), Side::Word("required"), Side::Absent);
+            self.push(Rule::RequiredRemoved, item, [Side::Word("required"), Side::Absent], [was.span, place]);
         }
     }
 
@@ -198,10 +228,10 @@ impl<'a> Comparison<'a, '_> {
         let (was, is) =
             (matches!(old.requiredness, Requiredness::Required), matches!(new.requiredness, Requiredness::Required));
         if was != is {
-            let (was, is) = (Side::Word(word(old.requiredness)), Side::Word(word(new.requiredness)));
-            self.push(Rule::RequirednessChanged, owner.item(old), was, is);
+            let sides = [Side::Word(word(old.requiredness)), Side::Word(word(new.requiredness))];
+            self.push(Rule::RequirednessChanged, owner.item(old), sides, [old.span, new.span]);
         }
-        self.ty(old.ty, new.ty, Rule::TypeChanged, owner.item(old));
+        self.ty(old.ty, new.ty, Rule::TypeChanged, owner.item(old), [old.span, new.span]);
     }
 
     const fn enums(&mut self, old: &'a Enum<'a>, new: &'a Enum<'a>) {
@@ -213,7 +243,8 @@ impl<'a> Comparison<'a, '_> {
                 let is = &self.new.values[other];
                 if same(was.name, is.name) && was.value != is.value {
                     let item = Item::Value(old.name, was.name);
-                    self.push(Rule::ValueRenumbered, item, Side::Number(was.value), Side::Number(is.value));
+                    let sides = [Side::Number(was.value), Side::Number(is.value)];
+                    self.push(Rule::ValueRenumbered, item, sides, [was.span, is.span]);
                 }
                 other += 1;
             }
@@ -221,9 +252,9 @@ impl<'a> Comparison<'a, '_> {
         }
     }
 
-    const fn ty(&mut self, old: Type, new: Type, rule: Rule, item: Item<'a>) {
+    const fn ty(&mut self, old: Type, new: Type, rule: Rule, item: Item<'a>, places: [Span; 2]) {
         if !self.fits(old, new) {
-            self.push(rule, item, Side::Type(self.old, old), Side::Type(self.new, new));
+            self.push(rule, item, [Side::Type(self.old, old), Side::Type(self.new, new)], places);
         }
     }
 
@@ -239,12 +270,12 @@ impl<'a> Comparison<'a, '_> {
                 keys && values
             }
             (Type::Struct(old), Type::Struct(new)) => {
-                self.enqueue(old * self.new.structs.len() + new);
+                self.scratch.add_structs(old, new, self.new);
                 true
             }
             (Type::Enum(old), Type::Enum(new)) => {
                 let structs = self.old.structs.len() * self.new.structs.len();
-                self.enqueue(structs + old * self.new.enums.len() + new);
+                self.scratch.add_enums(old, new, self.new, structs);
                 true
             }
             // An enum is an i32 that has names.
@@ -264,17 +295,10 @@ impl<'a> Comparison<'a, '_> {
         }
     }
 
-    const fn enqueue(&mut self, pair: usize) {
-        if !self.seen[pair] {
-            self.seen[pair] = true;
-            self.queue[self.queued] = pair;
-            self.queued += 1;
-        }
-    }
-
-    const fn push(&mut self, rule: Rule, item: Item<'a>, old: Side<'a>, new: Side<'a>) {
+    const fn push(&mut self, rule: Rule, item: Item<'a>, sides: [Side<'a>; 2], places: [Span; 2]) {
         if self.total < self.found.len() {
-            self.found[self.total] = Some(Breaking { rule, item, old, new });
+            let ([old, new], [old_span, new_span]) = (sides, places);
+            self.found[self.total] = Some(Breaking { rule, item, old, new, old_span, new_span });
         }
         self.total += 1;
     }

@@ -3,6 +3,7 @@
 use super::Slice as Of;
 use crate::ast::{Requiredness, StructKind};
 use crate::model::Mode;
+use crate::span::{FileId, Span};
 
 /// Services, and the types that they reach.
 ///
@@ -11,6 +12,8 @@ use crate::model::Mode;
 pub struct Contract<'a> {
     /// The package in the paths of streams; empty where no namespace says it.
     pub package: &'a str,
+    /// Where the namespace is that says it.
+    pub span: Span,
     /// The services.
     pub services: &'a [Service<'a>],
     /// The functions of all services.
@@ -26,6 +29,9 @@ pub struct Contract<'a> {
     /// The types of elements.
     pub types: &'a [Type],
 }
+
+/// The place of what is in no file.
+pub const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
 
 /// A part of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,6 +49,8 @@ pub struct Service<'a> {
     pub name: &'a str,
     /// All functions, also those that it inherits, in [`Contract::functions`].
     pub functions: Of,
+    /// Where its name is.
+    pub span: Span,
 }
 
 /// A function.
@@ -60,6 +68,8 @@ pub struct Function<'a> {
     pub result: Option<Type>,
     /// The declared exceptions, in [`Contract::fields`].
     pub throws: Of,
+    /// Where its name is.
+    pub span: Span,
 }
 
 /// A struct, union or exception.
@@ -71,6 +81,8 @@ pub struct Struct<'a> {
     pub kind: StructKind,
     /// The fields, in [`Contract::fields`].
     pub fields: Of,
+    /// Where its name is.
+    pub span: Span,
 }
 
 /// A field, an argument or an exception.
@@ -84,6 +96,8 @@ pub struct Field<'a> {
     pub requiredness: Requiredness,
     /// The type.
     pub ty: Type,
+    /// Where it is.
+    pub span: Span,
 }
 
 /// An enum.
@@ -93,6 +107,8 @@ pub struct Enum<'a> {
     pub name: &'a str,
     /// The values, in [`Contract::values`].
     pub values: Of,
+    /// Where its name is.
+    pub span: Span,
 }
 
 /// A value of an enum.
@@ -102,6 +118,8 @@ pub struct EnumValue<'a> {
     pub name: &'a str,
     /// The number.
     pub value: i32,
+    /// Where it is.
+    pub span: Span,
 }
 
 /// A type. Numbers are indexes of a table of its contract.

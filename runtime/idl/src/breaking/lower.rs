@@ -1,13 +1,14 @@
 //! A file's program as a contract.
 
 use super::contract::{Contract, Enum, EnumValue, Field, Function, Service, Slice, Struct, Type};
-use crate::FileId;
 use crate::model::{self, Program, TypeKind};
+use crate::span::{FileId, Span};
 
 /// The tables behind a [`Contract`].
 #[derive(Clone, Debug, Default)]
 pub struct Tables<'p> {
     package: String,
+    span: Span,
     services: Vec<Service<'p>>,
     functions: Vec<Function<'p>>,
     structs: Vec<Struct<'p>>,
@@ -24,16 +25,20 @@ impl<'p> Tables<'p> {
         let mut tables = Self::default();
         for it in &program.structs {
             let fields = tables.fields(program, &it.fields);
-            tables.structs.push(Struct { name: &it.name, kind: it.kind, fields });
+            tables.structs.push(Struct { name: &it.name, kind: it.kind, fields, span: it.name_span });
         }
         for it in &program.enums {
             let start = tables.values.len();
-            tables.values.extend(it.values.iter().map(|it| EnumValue { name: &it.name, value: it.value }));
-            tables.enums.push(Enum { name: &it.name, values: Slice { start, end: tables.values.len() } });
+            let value = |it: &'p model::EnumValue| EnumValue { name: &it.name, value: it.value, span: it.span };
+            tables.values.extend(it.values.iter().map(value));
+            let values = Slice { start, end: tables.values.len() };
+            tables.enums.push(Enum { name: &it.name, values, span: it.name_span });
         }
         let root = program.root();
         // Without a namespace it is the file's name, and that is no part of what was agreed on.
-        tables.package = root.namespace_for("go").map(|_| root.package()).unwrap_or_default();
+        if let Some(namespace) = root.namespace("go").or_else(|| root.namespace("*")) {
+            (tables.package, tables.span) = (root.package(), namespace.span);
+        }
         tables.services(program, root.id);
         tables
     }
@@ -43,6 +48,7 @@ impl<'p> Tables<'p> {
     pub fn contract(&self) -> Contract<'_> {
         Contract {
             package: &self.package,
+            span: self.span,
             services: &self.services,
             functions: &self.functions,
             structs: &self.structs,
@@ -62,7 +68,7 @@ impl<'p> Tables<'p> {
                 self.functions.push(function);
             }
             let functions = Slice { start, end: self.functions.len() };
-            self.services.push(Service { name: &program[id].name, functions });
+            self.services.push(Service { name: &program[id].name, functions, span: program[id].name_span });
         }
     }
 
@@ -74,6 +80,7 @@ impl<'p> Tables<'p> {
             arguments: self.fields(program, &function.arguments),
             result: function.result.as_ref().map(|ty| self.ty(program, ty)),
             throws: self.fields(program, &function.throws),
+            span: function.name_span,
         }
     }
 
@@ -82,7 +89,7 @@ impl<'p> Tables<'p> {
             .iter()
             .map(|it| {
                 let ty = self.ty(program, &it.ty);
-                Field { id: it.id, name: &it.name, requiredness: it.requiredness, ty }
+                Field { id: it.id, name: &it.name, requiredness: it.requiredness, ty, span: it.span }
             })
             .collect();
         let start = self.fields.len();

@@ -1,7 +1,7 @@
 //! Each rule, and what is no break: a row of an old text, a new text, and what is found.
 
 use super::breaking;
-use crate::{Options, Program, load_str};
+use crate::{Loaded, Location, Options, Program, load_str};
 
 const ROWS: &[(&str, &str, &[&str])] = &[
     // Services and functions.
@@ -169,6 +169,72 @@ fn each_rule_finds_what_it_is_for() {
         let name = format!("{rule}: ");
         assert!(ROWS.iter().any(|(_, _, want)| want.iter().any(|text| text.starts_with(&name))), "no row for {rule}");
     }
+}
+
+#[test]
+fn types_of_the_files_count_also_where_no_service_reaches_them() {
+    let rows: &[(&str, &str, &[&str])] = &[
+        (
+            "struct M { 1: i32 a } enum E { A } typedef M T",
+            "enum E { B, A } struct M { 1: i64 a } typedef M T",
+            &[
+                "type-changed: field 1 of `M`, `a`, was `i32` and is `i64`",
+                "value-renumbered: `A` of `E` was 0 and is 1",
+            ],
+        ),
+        ("struct M { 1: i32 a } struct N { 1: M m }", "struct M { 1: i32 a } struct O { 1: i32 a }", &[]),
+        ("struct M { 1: i32 a }", "enum M { A }", &[]),
+        // What a service reaches is not told twice.
+        (
+            "struct M { 1: i32 a } service S { void a(1: M m) }",
+            "struct M { 1: i8 a } service S { void a(1: M m) }",
+            &["type-changed: field 1 of `M`, `a`, was `i32` and is `i8`"],
+        ),
+    ];
+    for (old, new, want) in rows {
+        let [old, new] = [old, new].map(|text| load_str("test.thrift", text, &Options::default()).program);
+        let found: Vec<_> = breaking(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(found, *want);
+    }
+}
+
+#[test]
+fn changes_have_their_places_in_both_files() {
+    let old = "namespace go a.b\nstruct M {\n  1: i32 a\n  2: required i8 b\n}\n\
+        service S { M m(1: M m) (streaming.mode = 'unary') }\nservice T {}\nenum E { A }";
+    let new = "namespace go a.c\nenum E { B, A }\nstruct M {\n  1: i64 a\n  3: required i8 c\n}\n\
+        service S { M m(1: M m) (streaming.mode = 'unary') }";
+    let [old, new] = [old, new].map(|text| load_str("test.thrift", text, &Options::default()));
+    let place = |loaded: &Loaded, span| {
+        loaded.sources.locate(span).map_or((0, 0), |Location { line, column, .. }| (line, column))
+    };
+    let found: Vec<_> = breaking(&old.program, &new.program)
+        .into_iter()
+        .map(|change| (change.rule.name(), place(&old, change.old), place(&new, change.new)))
+        .collect();
+    let want = [
+        ("package-changed", (1, 1), (1, 1)),
+        ("service-removed", (7, 9), (1, 1)),
+        ("type-changed", (3, 3), (4, 3)),
+        ("required-removed", (4, 3), (3, 8)),
+        ("required-added", (2, 8), (5, 3)),
+        ("value-renumbered", (8, 10), (2, 13)),
+    ];
+    assert_eq!(found, want);
+    assert_eq!(
+        breaking(&old.program, &new.program)[2].render(&old.sources, &new.sources),
+        "\
+test.thrift:4:3: type-changed: field 1 of `M`, `a`, was `i32` and is `i64`
+  --> test.thrift:4:3
+    |
+  4 |   1: i64 a
+    |   ^^^^^^^^
+  --> test.thrift:3:3
+    |
+  3 |   1: i32 a
+    |   ^^^^^^^^ it was here
+   = help: keep its type, and add a field with a new id"
+    );
 }
 
 #[test]

@@ -54,7 +54,8 @@ fn breaking_tells_changes_by_its_exit_code() {
     assert_eq!(run(&["breaking", "edge/svc_basic.thrift", "edge/svc_basic.thrift"]).0, 0);
     let (code, out, _) = run(&["breaking", "edge/svc_basic.thrift", "edge/svc_empty.thrift"]);
     assert_eq!(code, 1);
-    assert!(out.starts_with("function-removed: "), "{out}");
+    assert!(out.starts_with("error: edge/svc_empty.thrift:1:9: function-removed: "), "{out}");
+    assert!(out.contains("\n  --> edge/svc_basic.thrift:"), "{out}");
 }
 
 #[test]

@@ -157,6 +157,10 @@ struct B {} /** of C */ struct C {}
  */
 // nor this
 const i32 D = 1 // nor at the end
+/** First.
+ *
+ * After an empty line. */
+struct H {}
 
 // separated
 
@@ -205,6 +209,7 @@ service G {
         "B: ",
         "C: of C",
         "D: The last.\n- one\n  - two",
+        "H: First.\n\nAfter an empty line.",
         "E: of E",
         "F: x",
         "X: one",

@@ -9,3 +9,6 @@ const i32 LIMIT = 1
 const Color F = Shape.ROUND
 const Color G = Shape.RED
 const Color H = 7
+enum Tone { RED = 0, GREEN = 5 }
+const Color I = Tone.RED
+const Color J = Tone.GREEN

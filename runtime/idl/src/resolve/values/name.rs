@@ -30,10 +30,12 @@ impl Evaluator<'_> {
                 self.values[at] = Some(value);
                 converted
             }
-            (_, Some(Member::Value(id, number, _))) => match self.member_of_another_enum(file, name, span, ty, id, number) {
-                Some(value) => Some(value),
-                None => self.convert(&Value::Enum(id, number), ty, span, level),
-            },
+            (_, Some(Member::Value(id, number, _))) => {
+                match self.member_of_another_enum(file, name, span, ty, id, number) {
+                    Some(value) => Some(value),
+                    None => self.convert(&Value::Enum(id, number), ty, span, level),
+                }
+            }
             (_, Some(Member::Broken)) | (Found::One(Declared::Broken, _), None) => None,
             // A definition whose name is written here is meant.
             (Found::One(declared, place), None) => {
@@ -112,7 +114,8 @@ impl Evaluator<'_> {
     ) -> Option<Value> {
         let TypeKind::Enum(id) = ty.kind else { return None };
         let (_, member) = name.rsplit_once('.')?;
-        let same = self.index.value_named(self.program, id, member).filter(|same| id != other && same.value == number)?;
+        let same =
+            self.index.value_named(self.program, id, member).filter(|same| id != other && same.value == number)?;
         let expected = &self.program[id];
         let full = format!("{}{}.{member}", self.scopes.prefix_of(file, expected.file), expected.name);
         let message = format!("`{name}` is a value of another enum, and is taken for `{full}`: both are {number}");
