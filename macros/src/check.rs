@@ -141,7 +141,10 @@ fn union(item: &Item, body: &Union, diag: &mut Diag) {
 
 fn enumeration(ident: &Ident, body: &Enum, diag: &mut Diag) {
     keeps_unknown("an enum", "values", "#[thrift(unknown)] Unknown(i32)", ident, &body.unknown, diag);
-    unique_names("variant", RENAME, body.variants.iter().map(|variant| (&variant.name, &variant.ident)), diag);
+    let names = body.variants.iter().flat_map(|variant| {
+        std::iter::once(&variant.name).chain(&variant.aliases).map(move |name| (name, &variant.ident))
+    });
+    unique_names("variant", RENAME, names, diag);
     let mut taken = HashMap::new();
     for variant in &body.variants {
         let value = variant.value.value;

@@ -33,6 +33,7 @@ use diag::Diag;
 /// | field | `#[thrift(default_requiredness)]` | the IDL says neither `optional` nor `required`, whatever the Rust says |
 /// | field, union variant | `#[thrift(default = expr)]` | the value where a peer leaves the field, or all variants, out |
 /// | enum variant | `#[thrift(value = N)]` | the number; otherwise the discriminant, or the number before plus one |
+/// | enum variant | `#[thrift(alias = "..")]` | another name of the number in the IDL; may be given again |
 /// | one variant | `#[thrift(unknown)]` | keeps what a newer peer sends; every union and enum needs one |
 ///
 /// A field of type `Option<T>` is optional: written when it is `Some`. A field of any other type is always written, and
@@ -166,7 +167,7 @@ pub fn service(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> 
 /// | `const` | `const`, or a `LazyLock`; text is `&'static str` |
 /// | `service A extends b.B` | `trait A: b::B`; every method takes `&Context` first |
 /// | `throws (1: NotFound e)` | `Result<T, MethodError>`, with a variant for each exception, called as its type, or as `e` |
-/// | `streaming.mode` | `#[streaming(mode = ..)]` |
+/// | `streaming.mode` | `#[streaming(mode = ..)]`; without `throws`, since a stream ends with a status |
 ///
 /// Every type has `Debug`, `Clone` and `PartialEq`; `Eq` and `Hash` where all that is in it has them; `Ord` where it is in a
 /// key. Names follow Rust: `UpperCamel` types and variants, `snake_case` fields and methods, `SHOUTY_CASE` constants. Those

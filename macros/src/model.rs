@@ -80,6 +80,8 @@ pub(crate) struct Enum {
 pub(crate) struct EnumVariant {
     pub(crate) ident: Ident,
     pub(crate) name: Name,
+    /// Other names of the same number.
+    pub(crate) aliases: Vec<Name>,
     pub(crate) value: Number,
     pub(crate) docs: String,
 }

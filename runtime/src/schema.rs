@@ -183,7 +183,7 @@ pub struct Enum {
     pub path: &'static str,
     /// The doc comment.
     pub docs: &'static str,
-    /// The values in the order written.
+    /// The values in the order written. A number's other names stand behind its first.
     pub values: &'static [EnumValue],
 }
 

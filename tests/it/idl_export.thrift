@@ -1,3 +1,6 @@
+// `uuid` is a type that thriftgo, and so Kitex, does not know.
+// thriftgo, and so Kitex, refuses a second name for a number of an enum.
+
 namespace go demo.Chat
 
 /** What all have. */
@@ -9,6 +12,8 @@ service Base {
 enum Tone {
     /** As always. */
     Calm = 1,
+    QUIET = 1,
+    Low = 1,
     LOUD = -5,
 }
 
@@ -29,6 +34,16 @@ struct Defaults {
     8: map<string, i8> map = {"a": 1, "b": 2},
     9: Part part = {"text": "x"},
     10: list<i64> empty = [],
+    11: i64 least = -9223372036854775808,
+    12: uuid uuid = "abababab-abab-abab-abab-abababababab",
+    13: Message nil,
+    -1: i8 old,
+    /**
+     * First.
+     *
+     * After an empty line.
+     */
+    14: map<list<i32>, set<map<string, double>>> nested,
 }
 
 /**
@@ -43,7 +58,7 @@ struct Message {
     3: optional Message replyTo,
     4: list<Part> parts,
     5: map<Tone, set<i64>> by_tone,
-    7: Defaults defaults = {"flag": false, "limit": 0, "ratio": 2.0, "text": "it's", "binary": "", "tones": [], "set": [], "map": {}, "part": {"Parts": []}, "empty": [1]},
+    7: Defaults defaults = {"flag": false, "limit": 0, "ratio": 2.0, "text": "it's", "binary": "", "tones": [], "set": [], "map": {}, "part": {"Parts": []}, "empty": [1], "least": 0, "uuid": "00000000-0000-0000-0000-000000000000", "old": 0, "nested": {}},
 }
 
 exception Lost {

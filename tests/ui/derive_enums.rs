@@ -29,6 +29,15 @@ enum Mood {
 }
 
 #[derive(Thrift)]
+enum Aliases {
+    #[thrift(alias = "Loud", alias = "very loud", alias)]
+    Calm,
+    Loud,
+    #[thrift(unknown)]
+    Unknown(i32),
+}
+
+#[derive(Thrift)]
 enum Lossy {
     Calm,
     #[thrift(unknown)]

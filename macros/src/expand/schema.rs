@@ -44,8 +44,11 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
     let p = item.root.private();
     let (name, docs) = (&item.name, &item.docs);
     let values = body.variants.iter().map(|variant| {
-        let (name, value, docs) = (&variant.name, &variant.value, &variant.docs);
-        quote!(#p::schema::EnumValue { name: #name, value: #value, docs: #docs })
+        let (name, aliases, value, docs) = (&variant.name, &variant.aliases, &variant.value, &variant.docs);
+        quote! {
+            #p::schema::EnumValue { name: #name, value: #value, docs: #docs },
+            #(#p::schema::EnumValue { name: #aliases, value: #value, docs: "" },)*
+        }
     });
     let path = path(item);
     quote_spanned! {site()=>
@@ -54,7 +57,7 @@ pub(super) fn enumeration(item: &Item, body: &Enum) -> TokenStream {
                 name: #name,
                 path: #path,
                 docs: #docs,
-                values: &[#(#values),*],
+                values: &[#(#values)*],
             };
             #p::schema::Type::Enum(#p::schema::Ref::new(&__SCHEMA))
         };

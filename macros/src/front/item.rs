@@ -8,6 +8,7 @@ use super::keys::{Keys, number, renamed};
 use super::{docs, ty};
 use crate::diag::Diag;
 use crate::model::{Body, Enum, EnumVariant, Field, Item, Number, Root, Struct, Union, UnionVariant};
+use crate::names;
 
 /// Reads the input of the derive.
 pub(crate) fn item(input: &DeriveInput, diag: &mut Diag) -> Item {
@@ -175,9 +176,10 @@ fn enumeration(data: &DataEnum, diag: &mut Diag) -> Enum {
             read.unknown.push(ident.clone());
         } else {
             let name = renamed(&mut keys, ident);
+            let aliases = keys.names("alias", names::is_identifier);
             let value = value(&mut keys, variant).unwrap_or(Number { value: next, span: ident.span() });
             next = value.value.saturating_add(1);
-            read.variants.push(EnumVariant { ident: ident.clone(), name, value, docs: docs(&variant.attrs) });
+            read.variants.push(EnumVariant { ident: ident.clone(), name, aliases, value, docs: docs(&variant.attrs) });
         }
         keys.finish();
     }

@@ -89,11 +89,21 @@ impl<'d> Keys<'d> {
 
     /// `key = "text"`
     pub(crate) fn string(&mut self, key: &'static str, example: &str) -> Option<LitStr> {
-        let value = self.expr(key, &format!("\"{example}\""))?;
-        match ungrouped(&value) {
-            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+        let given = self.take(key)?;
+        self.text(key, example, given)
+    }
+
+    fn text(&mut self, key: &str, example: &str, given: Meta) -> Option<LitStr> {
+        match given {
+            Meta::NameValue(meta) => match ungrouped(&meta.value) {
+                Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.clone()),
+                other => {
+                    self.diag.error(other, format!("`{key}` is a string: `{key} = \"{example}\"`"));
+                    None
+                }
+            },
             other => {
-                self.diag.error(other, format!("`{key}` is a string: `{key} = \"{example}\"`"));
+                self.diag.error(&other, format!("`{key}` needs a value: `{key} = \"{example}\"`"));
                 None
             }
         }
@@ -101,7 +111,18 @@ impl<'d> Keys<'d> {
 
     /// `key = "name"`, where the IDL must be able to spell the name.
     pub(crate) fn name(&mut self, key: &'static str, valid: fn(&str) -> bool) -> Option<Name> {
-        let text = self.string(key, "name")?;
+        let given = self.take(key)?;
+        self.spelled(key, valid, given)
+    }
+
+    /// `key = "name"`, as often as it is there.
+    pub(crate) fn names(&mut self, key: &'static str, valid: fn(&str) -> bool) -> Vec<Name> {
+        let given = self.take_all(key);
+        given.into_iter().filter_map(|given| self.spelled(key, valid, given)).collect()
+    }
+
+    fn spelled(&mut self, key: &str, valid: fn(&str) -> bool, given: Meta) -> Option<Name> {
+        let text = self.text(key, "name", given)?;
         let name = Name { text: text.value(), span: text.span() };
         if !valid(&name.text) {
             let text = &name.text;
@@ -173,11 +194,15 @@ impl<'d> Keys<'d> {
         }
     }
 
-    fn take(&mut self, key: &'static str) -> Option<Meta> {
+    fn take_all(&mut self, key: &'static str) -> Vec<Meta> {
         self.known.push(key);
         let (found, rest) = std::mem::take(&mut self.given).into_iter().partition(|meta| meta.path().is_ident(key));
         self.given = rest;
-        let found: Vec<Meta> = found;
+        found
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<Meta> {
+        let found = self.take_all(key);
         for again in found.iter().skip(1) {
             self.diag.error(again, format!("`{key}` is given twice: remove one"));
         }

@@ -82,8 +82,11 @@ impl Generator<'_> {
             if seen.insert(value.value) {
                 let number = proc_macro2::Literal::i32_unsuffixed(value.value);
                 let rename = rename(&ident, &value.name);
+                let others = item.values.iter().filter(|other| other.value == value.value).skip(1);
+                let others = others.map(|other| &other.name);
                 let attributes = self.part_attributes(&value.annotations, &ident, &value.name);
-                variants.extend(quote!(#docs #attributes #[thrift(value = #number #rename)] #ident,));
+                variants
+                    .extend(quote!(#docs #attributes #[thrift(value = #number #rename #(, alias = #others)*)] #ident,));
             } else if let Some(at) = item.values.iter().position(|first| first.value == value.value) {
                 let first = self.ident(&names.values[at], self.places.at(value.name_span));
                 let docs = if value.docs.is_empty() { self::docs("Another name of the same number.") } else { docs };

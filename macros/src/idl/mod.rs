@@ -36,7 +36,12 @@ use crate::diag::Diag;
 pub(crate) fn include(input: TokenStream) -> TokenStream {
     let mut diag = Diag::default();
     let Some((path, options)) = options::of_include(input, &mut diag) else { return errors(diag) };
-    let loaded = load(located(&path.value()), &options.loading());
+    let file = located(&path.value());
+    if !file.is_file() {
+        diag.error(&path, format!("there is no file `{}`: the path begins at this crate's Cargo.toml", path.value()));
+        return errors(diag);
+    }
+    let loaded = load(file, &options.loading());
     let places = Places::Literal(path.span());
     report::report(&loaded, &places, &mut diag);
     let tracked = tracked(&loaded);

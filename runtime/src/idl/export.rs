@@ -13,8 +13,8 @@ use crate::schema::{Enum, Field, Method, Requiredness, Service, Struct, StructKi
 /// A definition stands before its use, as Apache Thrift asks for it, and otherwise where it is first needed, so that the
 /// text is the same each time. The namespace is that of `go`, which Kitex reads the package from.
 ///
-/// An optional argument has no requiredness, since IDL does not know it. A type that thriftgo and so Kitex does not know,
-/// `uuid`, has a comment at the top.
+/// An optional argument has no requiredness, since IDL does not know it. What thriftgo and so Kitex does not know, `uuid` and a
+/// second name for a number of an enum, has a comment at the top.
 ///
 /// # Errors
 /// Services of different namespaces; two types of one name; a default that IDL cannot say: a
@@ -37,7 +37,13 @@ pub fn export(services: &[&Service]) -> Result<String> {
     }
     let mut text = String::new();
     if export.uuid {
-        text.push_str("// `uuid` is a type that thriftgo, and so Kitex, does not know.\n\n");
+        text.push_str("// `uuid` is a type that thriftgo, and so Kitex, does not know.\n");
+    }
+    if export.alias {
+        text.push_str("// thriftgo, and so Kitex, refuses a second name for a number of an enum.\n");
+    }
+    if !text.is_empty() {
+        text.push('\n');
     }
     text.push_str(&thrill_idl::print(&File { items: export.items, ..File::default() }));
     // What else IDL refuses is told in its own words.
@@ -51,6 +57,7 @@ struct Export {
     /// The paths of all definitions by their names: types, and services, whose path is empty.
     names: HashMap<&'static str, &'static str>,
     uuid: bool,
+    alias: bool,
 }
 
 impl Export {
@@ -193,6 +200,7 @@ impl Export {
             value: Some(i64::from(value.value).into()),
             ..Default::default()
         });
+        self.alias |= it.values.windows(2).any(|pair| pair[0].value == pair[1].value);
         let (docs, name, values) = (it.docs.to_owned(), it.name.into(), values.collect());
         self.items.push(Item::Enum(ast::Enum { docs, name, values, ..Default::default() }));
         Ok(())
