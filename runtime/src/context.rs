@@ -90,6 +90,14 @@ pub(crate) struct Outgoing {
     pub(crate) parent: Option<Context>,
 }
 
+impl Outgoing {
+    /// A call with which nothing is sent along.
+    pub(crate) fn new(method: &'static Method, destination: Arc<str>, deadline: Option<(Instant, Duration)>) -> Self {
+        let (metadata, metainfo, extensions) = Default::default();
+        Self { method, destination, deadline, metadata, metainfo, extensions, log_id: None, parent: None }
+    }
+}
+
 /// What an answer says besides its messages.
 #[derive(Debug, Default)]
 struct Response {

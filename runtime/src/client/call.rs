@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{IntoFuture, poll_fn};
 use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context as Task, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -32,9 +33,13 @@ use crate::transport::{ConnectionId, Halves, RecvHalf};
 /// A boxed future: what awaiting a call gives.
 type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What one call sets; it wins over what the client sets.
+/// What one call sets; it wins over what the client sets. Most calls set nothing, and have no room for it either.
 #[derive(Clone, Debug, Default)]
-pub(super) struct CallOptions {
+pub(super) struct CallOptions(Option<Box<Chosen>>);
+
+/// The options of a call that sets any.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Chosen {
     pub(super) timeout: Option<Duration>,
     pub(super) deadline: Option<Instant>,
     pub(super) connect_timeout: Option<Duration>,
@@ -55,6 +60,28 @@ pub(super) struct CallOptions {
 }
 
 impl CallOptions {
+    /// The options of a call that sets any.
+    pub(super) fn chosen(&mut self) -> Option<&mut Chosen> {
+        self.0.as_deref_mut()
+    }
+}
+
+impl Deref for CallOptions {
+    type Target = Chosen;
+
+    fn deref(&self) -> &Chosen {
+        static NONE: LazyLock<Chosen> = LazyLock::new(Chosen::default);
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+}
+
+impl DerefMut for CallOptions {
+    fn deref_mut(&mut self) -> &mut Chosen {
+        self.0.get_or_insert_default()
+    }
+}
+
+impl Chosen {
     /// What was wrong with an option.
     pub(super) fn check(&self) -> Result<()> {
         self.mistake.clone().map_or(Ok(()), Err)
@@ -380,7 +407,8 @@ async fn call<T: Success, E: Throws>(
         let mut body = Buffer::new();
         args.as_encode().encode(messages.protocol, &mut body)?;
         count(cx, Stats::count_sent, body.len());
-        let mut answer = message::call(shared, messages, cx, options, body).await?;
+        // Boxed, so that a call over a stream has no room for it.
+        let mut answer = Box::pin(message::call(shared, messages, cx, options, body)).await?;
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
     }

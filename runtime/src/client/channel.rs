@@ -11,7 +11,7 @@ use http::uri::Authority;
 use super::breaker::Admitted;
 use super::call::{Call, CallOptions, Open, StreamCall};
 use super::cluster::{Attempts, Cluster};
-use super::pool::{Patience, Pool, Use};
+use super::pool::{Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
 use crate::context::{Context, LOG_ID, Outgoing, now};
@@ -21,7 +21,7 @@ use crate::middleware::{Args, BoxFuture, Layers, Reply, Stream, wrong_kind};
 use crate::observe::{Observers, Watch};
 use crate::schema::Method;
 use crate::stream::{BidiStream, ClientStream, Receiver, timed};
-use crate::transport::http2::client::Open as OpenStream;
+use crate::transport::http2::client::{Connection, Open as OpenStream, Refused};
 use crate::transport::pingpong::message::Layout;
 use crate::transport::{ConnectionId, Halves};
 
@@ -164,25 +164,19 @@ impl Shared {
     pub(super) fn context(&self, method: &'static Method, options: &mut CallOptions) -> Result<Context> {
         options.check()?;
         let deadline = options.deadline(self.timeout);
-        let mut metadata = std::mem::take(&mut options.metadata);
-        let mut metainfo = std::mem::take(&mut options.metainfo);
-        let parent = options.context.take();
-        let mut log_id = options.log_id.take();
-        if let Some(parent) = &parent {
-            parent.pass_on(&mut metadata, &mut metainfo);
-            log_id = log_id.or_else(|| parent.log_id().map(Cow::into_owned));
+        let mut call = Outgoing::new(method, Arc::clone(&self.pool.service), deadline);
+        if let Some(chosen) = options.chosen() {
+            call.metadata = std::mem::take(&mut chosen.metadata);
+            call.metainfo = std::mem::take(&mut chosen.metainfo);
+            call.extensions = std::mem::take(&mut chosen.extensions);
+            call.log_id = chosen.log_id.take();
+            call.parent = chosen.context.take();
         }
-        let (destination, extensions) = (Arc::clone(&self.pool.service), std::mem::take(&mut options.extensions));
-        Ok(Context::outgoing(Outgoing {
-            method,
-            destination,
-            deadline,
-            metadata,
-            metainfo,
-            extensions,
-            log_id,
-            parent,
-        }))
+        if let Some(parent) = &call.parent {
+            parent.pass_on(&mut call.metadata, &mut call.metainfo);
+            call.log_id = call.log_id.or_else(|| parent.log_id().map(Cow::into_owned));
+        }
+        Ok(Context::outgoing(call))
     }
 
     /// Opens a stream, through the client's layers.
@@ -217,24 +211,15 @@ impl Shared {
         options: &CallOptions,
         avoid: Option<ConnectionId>,
     ) -> Result<Halves> {
-        let metadata = self.metadata(cx);
-        let deadline = cx.deadline().zip(cx.timeout());
-        check_deadline(deadline)?;
+        check_deadline(cx.deadline().zip(cx.timeout()))?;
         let mut attempts = self.attempts(cx, options).await?;
         while let Some(peer) = attempts.next() {
             cx.set_instance(Arc::clone(&peer.address));
-            let open = OpenStream {
-                path: cx.path(),
-                authority: &self.authority,
-                metadata: &metadata,
-                deadline,
-                parent: cx.parent(),
-                load: &peer.load,
-            };
-            match self.pool.http2(&peer, attempts.patience(), avoid).await {
-                Ok(connection) => {
+            let open = |connection: &Connection| self.open_on(connection, &peer, cx);
+            match self.pool.http2(&peer, attempts.patience(), avoid, open).await {
+                Ok(opened) => {
                     attempts.reached(&peer);
-                    match connection.open(&open) {
+                    match opened {
                         Ok(halves) => return Ok(halves),
                         Err(refused) => attempts.refused(refused)?,
                     }
@@ -243,6 +228,17 @@ impl Shared {
             }
         }
         Err(attempts.into_error(&self.pool.service))
+    }
+
+    fn open_on(&self, connection: &Connection, peer: &Peer, cx: &Context) -> Result<Halves, Refused> {
+        connection.open(&OpenStream {
+            path: cx.path(),
+            authority: &self.authority,
+            metadata: &self.metadata(cx),
+            deadline: cx.deadline().zip(cx.timeout()),
+            parent: cx.parent(),
+            load: &peer.load,
+        })
     }
 
     /// Lets a call through the circuit breaker of its method, which is to hear how it went.
@@ -256,8 +252,7 @@ impl Shared {
     /// The instances to try, one after another, until one takes the call.
     pub(super) async fn attempts<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Result<Attempts<'a>> {
         let connect_timeout = options.connect_timeout.or(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
-        let patience = Patience { connect_timeout, deadline: cx.deadline().zip(cx.timeout()) };
-        self.cluster.attempts(&self.pool, cx, options, patience).await
+        self.cluster.attempts(&self.pool, cx, options, connect_timeout).await
     }
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.

@@ -19,6 +19,8 @@ use crate::transport::http2::client::Refused;
 /// How many instances or connections a call tries, as Kitex.
 pub(super) const ATTEMPTS: usize = 6;
 
+static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
+
 /// How long a source of instances rests after a failure.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -87,12 +89,17 @@ impl Cluster {
     }
 
     /// The instances of now; waits for the first.
+    ///
+    /// Mostly they are known, and nothing waits; waiting for the first is boxed, so that calls do not carry the room for it.
     async fn instances(&self, pool: &Arc<Pool>, patience: Patience) -> Result<Arc<Instances>> {
-        let known = self.known.borrow().clone();
+        let known = match &*self.known.borrow() {
+            Known::Instances(instances) => Some(Ok(Arc::clone(instances))),
+            Known::Failed(err) => Some(Err(err.clone())),
+            Known::Nothing => None,
+        };
         match known {
-            Known::Instances(instances) => Ok(instances),
-            Known::Failed(err) => Err(err),
-            Known::Nothing => Box::pin(self.first_instances(pool, patience)).await,
+            Some(known) => known,
+            None => Box::pin(self.first_instances(pool, patience)).await,
         }
     }
 
@@ -123,7 +130,8 @@ impl Cluster {
     /// The instances of now that have the client's tags; waits for the first list.
     pub(super) async fn peers(&self, pool: &Arc<Pool>, patience: Patience) -> Result<Vec<Arc<Peer>>> {
         let all = self.instances(pool, patience).await?;
-        let view = View { all: &all, tried: &[], tags: &self.tags, any: true };
+        let tags = Tags { of_client: &self.tags, of_call: &NO_TAGS };
+        let view = View { all: &all, tried: &[], tags, any: true };
         Ok((0..view.len())
             .filter(|at| view.is_usable(*at))
             .filter_map(|at| all.peers.get(at).map(Arc::clone))
@@ -136,19 +144,17 @@ impl Cluster {
         pool: &Arc<Pool>,
         context: &'a Context,
         options: &'a CallOptions,
-        patience: Patience,
+        connect_timeout: Duration,
     ) -> Result<Attempts<'a>> {
         let targets = match (&options.instance, options.host_port.as_deref()) {
             (Some(peer), _) => Targets::Named { peer: Arc::clone(peer), is_tried: false },
             (None, Some(address)) => Targets::Named { peer: pool.named(address), is_tried: false },
-            (None, None) => Targets::Instances { all: self.instances(pool, patience).await?, tried: Vec::new(), at: 0 },
+            (None, None) => {
+                let all = self.instances(pool, Patience::of(context, connect_timeout)).await?;
+                Targets::Instances { all, tried: Vec::new(), at: 0 }
+            }
         };
-        let mut tags = self.tags.clone();
-        tags.extend(options.tags.clone());
-        let hash_key = options.hash_key.as_deref();
-        let breaker = self.breaker.as_ref();
-        let is_admitted = options.instance.is_some();
-        Ok(Attempts { targets, context, hash_key, tags, breaker, is_admitted, left: ATTEMPTS, patience, last: None })
+        Ok(Attempts { cluster: self, context, options, targets, connect_timeout, left: ATTEMPTS, last: None })
     }
 }
 
@@ -203,15 +209,12 @@ async fn follow(
 
 /// The instances that a call tries.
 pub(super) struct Attempts<'a> {
-    targets: Targets,
+    cluster: &'a Cluster,
     context: &'a Context,
-    hash_key: Option<&'a str>,
-    tags: BTreeMap<String, String>,
-    breaker: Option<&'a CircuitBreaker>,
-    /// Whether the instance's circuit was asked already.
-    is_admitted: bool,
+    options: &'a CallOptions,
+    targets: Targets,
+    connect_timeout: Duration,
     left: usize,
-    patience: Patience,
     last: Option<Error>,
 }
 
@@ -227,11 +230,35 @@ enum Targets {
     },
 }
 
+/// The tags that an instance must have.
+#[derive(Clone, Copy)]
+struct Tags<'a> {
+    of_client: &'a BTreeMap<String, String>,
+    /// These win.
+    of_call: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Tags<'a> {
+    fn of(cluster: &'a Cluster, options: &'a CallOptions) -> Self {
+        Self { of_client: &cluster.tags, of_call: &options.tags }
+    }
+
+    fn are_on(self, instance: &Instance) -> bool {
+        let is_on = |(key, value): (&'a String, &'a String)| instance.tags.get(key) == Some(value);
+        self.of_call.iter().all(is_on)
+            && self.of_client.iter().filter(|(key, _)| !self.of_call.contains_key(*key)).all(is_on)
+    }
+
+    fn merged(self) -> BTreeMap<&'a String, &'a String> {
+        self.of_client.iter().chain(self.of_call).collect()
+    }
+}
+
 /// What a picker is shown.
 struct View<'a> {
     all: &'a Instances,
     tried: &'a [usize],
-    tags: &'a BTreeMap<String, String>,
+    tags: Tags<'a>,
     /// Whether those that failed other calls count too.
     any: bool,
 }
@@ -243,9 +270,7 @@ impl Usable for View<'_> {
 
     fn is_usable(&self, at: usize) -> bool {
         let (Some(instance), Some(peer)) = (self.all.list.get(at), self.all.peers.get(at)) else { return false };
-        (self.any || !peer.health.is_avoided())
-            && !self.tried.contains(&at)
-            && self.tags.iter().all(|(key, value)| instance.tags.get(key) == Some(value))
+        (self.any || !peer.health.is_avoided()) && !self.tried.contains(&at) && self.tags.are_on(instance)
     }
 
     fn load(&self, at: usize) -> usize {
@@ -259,7 +284,8 @@ impl Attempts<'_> {
         self.left = self.left.checked_sub(1)?;
         loop {
             let peer = self.pick()?;
-            let breaker = self.breaker.filter(|_| !self.is_admitted);
+            // Where layers are around each attempt, the circuit was asked before them.
+            let breaker = self.breaker().filter(|_| self.options.instance.is_none());
             match breaker.map_or(Ok(()), |breaker| breaker.admit_instance(&peer.address)) {
                 Ok(()) => return Some(peer),
                 Err(err) => self.not_taken(err),
@@ -267,17 +293,19 @@ impl Attempts<'_> {
         }
     }
 
+    fn breaker(&self) -> Option<&CircuitBreaker> {
+        self.cluster.breaker.as_ref()
+    }
+
     fn pick(&mut self) -> Option<Arc<Peer>> {
+        let (context, hash_key) = (self.context, self.options.hash_key.as_deref());
+        let tags = Tags::of(self.cluster, self.options);
         match &mut self.targets {
             Targets::Named { peer, is_tried } => (!*is_tried).then(|| Arc::clone(peer)),
             Targets::Instances { all, tried, at } => {
                 let pick = |any| {
-                    let view = View { all, tried, tags: &self.tags, any };
-                    let picked = all.picker.pick(&Candidates {
-                        context: self.context,
-                        hash_key: self.hash_key,
-                        instances: &view,
-                    });
+                    let view = View { all, tried, tags, any };
+                    let picked = all.picker.pick(&Candidates { context, hash_key, instances: &view });
                     picked.filter(|at| view.is_usable(*at))
                 };
                 // Where all that are left failed lately, one of them is still better than none.
@@ -289,12 +317,12 @@ impl Attempts<'_> {
 
     /// How long a connection may take to be made for this call.
     pub(super) fn patience(&self) -> Patience {
-        self.patience
+        Patience::of(self.context, self.connect_timeout)
     }
 
     /// There is a connection to the instance.
     pub(super) fn reached(&self, peer: &Peer) {
-        if let Some(breaker) = self.breaker {
+        if let Some(breaker) = self.breaker() {
             breaker.record_instance(&peer.address, Outcome::Succeeded);
         }
     }
@@ -306,7 +334,7 @@ impl Attempts<'_> {
             self.left = 0;
         } else {
             peer.health.failed();
-            if let Some(breaker) = self.breaker {
+            if let Some(breaker) = self.breaker() {
                 breaker.record_instance(&peer.address, Outcome::Failed);
             }
         }
@@ -341,11 +369,12 @@ impl Attempts<'_> {
         let Targets::Instances { all, tried, .. } = &self.targets else {
             return Error::no_instance(format!("service {service:?}: nothing was tried"));
         };
-        let view = View { all, tried, tags: &self.tags, any: true };
+        let tags = Tags::of(self.cluster, self.options);
+        let view = View { all, tried, tags, any: true };
         let (known, usable) = (view.len(), (0..view.len()).filter(|at| view.is_usable(*at)).count());
         Error::no_instance(match (known, usable) {
             (0, _) => format!("service {service:?} has no instance"),
-            (_, 0) => format!("none of the {known} instances of service {service:?} has the tags {:?}", self.tags),
+            (_, 0) => format!("none of the {known} instances of service {service:?} has the tags {:?}", tags.merged()),
             _ => format!(
                 "the balancer chose none of the {usable} instances of service {service:?} that this call may go to (a consistent hash needs a key: set `hash_key` on the call)"
             ),
@@ -354,6 +383,10 @@ impl Attempts<'_> {
 }
 
 impl Patience {
+    fn of(context: &Context, connect_timeout: Duration) -> Self {
+        Self { connect_timeout, deadline: context.deadline().zip(context.timeout()) }
+    }
+
     /// When it ends, and the error of that.
     fn until(&self, timed_out: impl FnOnce(Duration) -> Error) -> (Instant, Error) {
         let by_timeout = crate::context::now() + self.connect_timeout;

@@ -48,7 +48,9 @@ impl Shared {
             // What layers added for an instance goes to that one alone.
             cx.restore_added(added.clone());
             let Some(args) = home.lend() else { break };
-            let options = &CallOptions { instance: Some(peer), ..options.clone() };
+            let mut options = options.clone();
+            options.instance = Some(peer);
+            let options = &options;
             let last = |cx: Context, args: Args| -> BoxFuture<'_, Result<Reply>> {
                 Box::pin(async move {
                     let args = kind.check(&cx, args)?;

@@ -1,11 +1,13 @@
 //! The connections of a client: made when they are first needed, replaced when they die.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::future::Either;
 use tokio::time::timeout_at;
 
 use super::health::Health;
@@ -13,7 +15,7 @@ use crate::context::{lock, now};
 use crate::error::{ConnectError, Error, Result, Stage};
 use crate::net::{BoxIo, Connect};
 use crate::transport::http2::Config;
-use crate::transport::http2::client::Connection;
+use crate::transport::http2::client::{Connection, Refused};
 use crate::transport::pingpong::{client, mux};
 use crate::transport::{ConnectionId, Load};
 use crate::wire::ttheader::Limits;
@@ -157,6 +159,11 @@ impl<C: Shared> Slots<C> {
 }
 
 impl<C: Shared> Slot<C> {
+    /// The connection, whatever its state.
+    fn any(&self) -> Option<C> {
+        lock(&self.connection).clone()
+    }
+
     fn open(&self) -> Option<C> {
         lock(&self.connection).as_ref().filter(|connection| connection.is_open()).cloned()
     }
@@ -239,26 +246,38 @@ impl Pool {
         lock(&self.peers).remove(&*gone.address);
     }
 
-    /// The next HTTP/2 connection to a peer; another than the one to `avoid`, where there may be another.
+    /// Opens a stream on the next HTTP/2 connection to a peer: on one that is there, or else on a new one. It is another than the
+    /// one to `avoid`, where there may be another.
     ///
-    /// Mostly it is there, and nothing waits; making one is boxed, so that calls do not carry the room for it.
-    pub(super) async fn http2(
-        &self,
-        peer: &Peer,
+    /// Whether a connection still takes streams is only known by opening one: asking first would take the h2 crate's lock twice.
+    /// Mostly it does, and nothing waits; making one is boxed, so that calls do not carry the room for it.
+    ///
+    /// # Errors
+    /// No connection could be made.
+    pub(super) fn http2<'a, T: Send + 'a>(
+        &'a self,
+        peer: &'a Peer,
         patience: Patience,
         avoid: Option<ConnectionId>,
-    ) -> Result<Connection> {
-        if self.is_short {
-            return Box::pin(self.dial(peer, patience).http2()).await;
-        }
+        open: impl Fn(&Connection) -> Result<T, Refused> + Send + Sync + 'a,
+    ) -> impl Future<Output = Result<Result<T, Refused>>> + Send + 'a {
         let slot = match avoid {
-            None => peer.http2.turn(),
-            Some(avoid) => peer.http2.turn_but(|connection| connection.id() == avoid),
+            _ if self.is_short => None,
+            None => Some(peer.http2.turn()),
+            Some(avoid) => Some(peer.http2.turn_but(|connection| connection.id() == avoid)),
         };
-        match slot.open() {
-            Some(connection) => Ok(connection),
-            None => Box::pin(self.dial(peer, patience).http2_in(slot)).await,
+        match slot.and_then(Slot::any).map(|connection| open(&connection)) {
+            None | Some(Err(Refused::Connection(_))) => {}
+            Some(opened) => return Either::Left(ready(Ok(opened))),
         }
+        let dial = self.dial(peer, patience);
+        Either::Right(Box::pin(async move {
+            let connection = match slot {
+                Some(slot) => dial.http2_in(slot).await?,
+                None => dial.http2().await?,
+            };
+            Ok(open(&connection))
+        }))
     }
 
     /// The next multiplexed connection to a peer.
