@@ -158,10 +158,10 @@ impl Buffer {
         mem::replace(self, Self { run: memory, links: None, last }).into_payload()
     }
 
-    /// Whether the run is about to need its first memory, and was longer than `short` before.
+    /// Where the run is about to need its first memory: how long the last one was.
     #[inline]
-    pub(crate) fn wants_memory(&self, short: usize) -> bool {
-        self.run.capacity() == 0 && self.last as usize > short
+    pub(crate) fn wants_memory(&self) -> Option<usize> {
+        (self.run.capacity() == 0).then_some(self.last as usize)
     }
 
     /// Gives an empty run its memory.

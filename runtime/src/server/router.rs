@@ -1,6 +1,6 @@
 //! Finds the method that a call names.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::call::{ServerCall, Service};
@@ -29,10 +29,11 @@ pub(crate) struct Router {
     services: Vec<Arc<dyn Service>>,
     /// What runs around the calls of each service.
     layers: Vec<Arc<Layers>>,
-    names: HashMap<&'static str, (usize, HashMap<&'static str, usize>)>,
+    // Ordered maps: of the few names of a server one is found sooner than a hash that resists attacks is made.
+    names: BTreeMap<&'static str, (usize, BTreeMap<&'static str, usize>)>,
     gate: Arc<Gate>,
     /// The methods, for calls that name no service, or a wrong one.
-    nameless: HashMap<&'static str, Nameless>,
+    nameless: BTreeMap<&'static str, Nameless>,
     refuse_nameless: bool,
     observers: Arc<Observers>,
 }
@@ -61,7 +62,7 @@ impl Router {
                 "services {first:?} and {second:?} are both added by `add_fallback`: a server has one fallback; add the other by `add`"
             )));
         }
-        let mut names = HashMap::new();
+        let mut names = BTreeMap::new();
         for (at, schema) in schemas.iter().enumerate() {
             let methods = schema.methods.iter().enumerate().map(|(at, method)| (method.name, at)).collect();
             if names.insert(schema.name, (at, methods)).is_some() {
@@ -92,7 +93,7 @@ impl Router {
 ///
 /// Kitex looks at streams as well; those always name their service.
 fn check_conflicts(schemas: &[&'static schema::Service], fallback: Option<usize>) -> Result<()> {
-    let mut owners: HashMap<&str, usize> = HashMap::new();
+    let mut owners: BTreeMap<&str, usize> = BTreeMap::new();
     for at in fallback.into_iter().chain(0..schemas.len()) {
         for method in schemas[at].methods.iter().filter(|method| method.mode == Mode::PingPong) {
             let owner = *owners.entry(method.name).or_insert(at);
@@ -108,8 +109,8 @@ fn check_conflicts(schemas: &[&'static schema::Service], fallback: Option<usize>
     Ok(())
 }
 
-fn nameless(schemas: &[&'static schema::Service], fallback: Option<usize>) -> HashMap<&'static str, Nameless> {
-    let mut found: HashMap<&'static str, Nameless> = HashMap::new();
+fn nameless(schemas: &[&'static schema::Service], fallback: Option<usize>) -> BTreeMap<&'static str, Nameless> {
+    let mut found: BTreeMap<&'static str, Nameless> = BTreeMap::new();
     let others = (0..schemas.len()).filter(|at| fallback != Some(*at));
     for service in fallback.into_iter().chain(others) {
         for (at, method) in schemas[service].methods.iter().enumerate() {

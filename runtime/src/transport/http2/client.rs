@@ -230,6 +230,10 @@ impl SendHalf for ClientSend {
         self.outbox.send(message)
     }
 
+    fn poll_send(&mut self, task: &mut Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
+        self.outbox.poll_send(task, message)
+    }
+
     fn poll_flush(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
         self.outbox.poll_flush(task)
     }

@@ -171,9 +171,8 @@ impl Streams {
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) {
         let entry = self.open.vacant_entry();
         let key = entry.key();
-        outbox.set_key(key);
         let (outbox, handle) = entry.insert((outbox, handle));
-        outbox.watch_reset(handle);
+        outbox.take_over(key, handle);
         self.lane.pulse.set_active(self.open.len());
         self.flush(key);
     }

@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
-use std::task::{Context as Task, Poll, Wake, Waker};
+use std::task::{Context as Task, Poll, Wake, Waker, ready};
 use std::time::Instant;
 
 use bytes::Buf;
@@ -37,6 +37,8 @@ pub(super) struct Outbox {
     lane: Arc<Lane>,
     /// A server's call.
     context: Option<Context>,
+    /// Whether a [`BURST`] waits for the connection's task to take it.
+    is_behind: AtomicBool,
     /// Whether `sender` has anyone.
     is_waited: AtomicBool,
     /// Whether `ended` or `broken` says why nothing more can be sent.
@@ -151,6 +153,7 @@ impl Outbox {
             limit,
             lane,
             context,
+            is_behind: AtomicBool::new(false),
             is_waited: AtomicBool::new(false),
             is_unsendable: AtomicBool::new(false),
             sender: AtomicWaker::new(),
@@ -177,12 +180,19 @@ impl Outbox {
     }
 
     /// The connection's task has taken the stream over, and flushes it next.
-    pub(super) fn set_key(&self, key: usize) {
-        lock(&self.state).key = key;
+    pub(super) fn take_over(self: &Arc<Self>, key: usize, handle: &mut Handle) {
+        let mut state = lock(&self.state);
+        state.key = key;
+        let has_said_all = state.finish == Finish::Close;
+        drop(state);
+        // Who sends nothing more need not hear of a reset early: the receiving half does.
+        if !has_said_all {
+            self.watch_reset(handle);
+        }
     }
 
     /// Asks the h2 crate to be called when the peer resets the stream.
-    pub(super) fn watch_reset(self: &Arc<Self>, handle: &mut Handle) {
+    fn watch_reset(self: &Arc<Self>, handle: &mut Handle) {
         match handle.poll_reset(&mut Task::from_waker(&Waker::from(Arc::clone(self)))) {
             Poll::Pending => {}
             Poll::Ready(Ok(reason)) => self.reset_by_peer(reason),
@@ -286,46 +296,72 @@ impl Outbox {
         }
     }
 
-    /// Waits until less than `level` is unsent.
-    fn poll_unsent(&self, task: &Task<'_>, level: usize) -> Poll<Result<()>> {
+    /// Waits until there is `room`.
+    fn poll_room(&self, task: &Task<'_>, room: impl Fn(&Self) -> bool) -> Poll<Result<()>> {
         if let Some(err) = self.unsendable() {
             return Poll::Ready(Err(err.clone()));
         }
-        if self.unsent.load(Ordering::Acquire) < level {
+        if room(self) {
             return Poll::Ready(Ok(()));
         }
         self.sender.register(task.waker());
         // Looked at once more, so that what happened before the registration is not missed. All of it in one order with
-        // `sent`: one of the two sees the other.
+        // `wake_sender`: one of the two sees the other.
         self.is_waited.store(true, Ordering::SeqCst);
-        if self.unsendable().is_some() || self.unsent.load(Ordering::SeqCst) < level {
+        if self.unsendable().is_some() || room(self) {
             task.waker().wake_by_ref();
         }
         Poll::Pending
     }
 
+    fn wake_sender(&self) {
+        if self.is_waited.load(Ordering::SeqCst) && self.is_waited.swap(false, Ordering::SeqCst) {
+            self.sender.wake();
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        !self.is_behind.load(Ordering::SeqCst) && self.unsent.load(Ordering::SeqCst) < self.limit
+    }
+
     pub(super) fn poll_ready(&self, task: &Task<'_>) -> Poll<Result<()>> {
-        self.poll_unsent(task, self.limit)
+        self.poll_room(task, Self::has_room)
     }
 
     pub(super) fn poll_flush(&self, task: &Task<'_>) -> Poll<Result<()>> {
-        self.poll_unsent(task, 1)
+        self.poll_room(task, |outbox| outbox.unsent.load(Ordering::SeqCst) == 0)
+    }
+
+    /// [`Outbox::poll_ready`] and [`Outbox::send`] in one, which is what nearly every message needs.
+    pub(super) fn poll_send(&self, task: &Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
+        if self.is_unsendable.load(Ordering::SeqCst) || !self.has_room() {
+            ready!(self.poll_ready(task))?;
+        }
+        Poll::Ready(self.put(message))
     }
 
     /// Encodes a message behind its prefix; nothing of it stays where that fails.
     pub(super) fn send(&self, message: &dyn Encode) -> Result<usize> {
-        if let Some(err) = self.unsendable() {
-            return Err(err.clone());
+        match self.unsendable() {
+            Some(err) => Err(err.clone()),
+            None => self.put(message),
         }
+    }
+
+    fn put(&self, message: &dyn Encode) -> Result<usize> {
         let mut state = lock(&self.state);
         if state.finish != Finish::Open {
             return Err(Error::misuse("`send` after `close`: nothing can follow the end of the stream"));
         }
-        if state.buffer.wants_memory(SHORT) {
-            state.buffer.give_memory(self.lane.spares.long());
+        if let Some(last) = state.buffer.wants_memory() {
+            let spares = &self.lane.spares;
+            state.buffer.give_memory(if last > SHORT { spares.long() } else { spares.short() });
         }
         let size = put_message(&mut state.buffer, message)?;
         self.unsent.fetch_add(size, Ordering::AcqRel);
+        if state.buffer.len() >= BURST {
+            self.is_behind.store(true, Ordering::SeqCst);
+        }
         if !std::mem::replace(&mut state.is_sealed, true) {
             if let Some(context) = &self.context {
                 context.seal_header();
@@ -417,7 +453,14 @@ impl Outbox {
         }
         let given_up = self.context.is_none() && state.halves == 0;
         let is_over = state.is_over;
+        let was_behind = self.is_behind.load(Ordering::SeqCst);
+        if was_behind {
+            self.is_behind.store(false, Ordering::SeqCst);
+        }
         drop(state);
+        if was_behind {
+            self.wake_sender();
+        }
 
         if let Some(reason) = reset {
             self.discard(payload);
@@ -512,11 +555,16 @@ impl Outbox {
         // Woken at half, not at every byte below the limit, so that a sender fills much at a time.
         let half = self.limit / 2;
         let is_time = (now <= half && before > half) || now == 0;
-        if is_time && self.is_waited.load(Ordering::SeqCst) && self.is_waited.swap(false, Ordering::SeqCst) {
-            self.sender.wake();
+        if is_time {
+            self.wake_sender();
         }
     }
 }
+
+/// How far a sender is ahead of the connection's task at most. It is woken on the sender's own thread and runs behind it:
+/// without a pause the peer would have nothing to read until the whole send buffer is full, and then wait for it again.
+/// This is as much as is worth a system call, and still in the processor's cache when it is written.
+const BURST: usize = 16 << 10;
 
 /// Which half of a client's stream.
 #[derive(Clone, Copy, Debug)]

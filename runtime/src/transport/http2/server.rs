@@ -353,6 +353,13 @@ impl SendHalf for ServerSend {
         self.outbox.send(message)
     }
 
+    fn poll_send(&mut self, task: &mut Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
+        if self.is_closed {
+            return Poll::Ready(self.send(message));
+        }
+        self.outbox.poll_send(task, message)
+    }
+
     fn poll_flush(&mut self, task: &mut Task<'_>) -> Poll<Result<()>> {
         self.outbox.poll_flush(task)
     }

@@ -49,6 +49,11 @@ impl Spares {
         }
     }
 
+    /// Memory for a stream that sends its first message; none where there is none.
+    pub(super) fn short(&self) -> Vec<u8> {
+        lock(&self.memory).short.pop().unwrap_or_default()
+    }
+
     /// Memory for a stream that sends much at a time; none where there is none.
     pub(super) fn long(&self) -> Vec<u8> {
         let mut memory = lock(&self.memory);
