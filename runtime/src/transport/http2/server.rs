@@ -230,8 +230,7 @@ impl Connection {
         self.host.handlers.spawn(async move {
             let outcome = call.await;
             drop(admission);
-            let mut trailers = HeaderMap::with_capacity(4);
-            grpc::put_status(&mut trailers, outcome.as_ref().map(drop).map_err(|(err, failed)| (err, *failed)));
+            let mut trailers = grpc::status(outcome.as_ref().map(drop).map_err(|(err, failed)| (err, *failed)));
             context.take_trailer().write_to(&mut trailers);
             outbox.finish(trailers);
         });
@@ -263,7 +262,7 @@ impl Connection {
             Refusal::Reset | Refusal::NotGrpc => return respond.send_reset(Reason::INTERNAL_ERROR),
             Refusal::Status(err) => {
                 response.headers_mut().insert(http::header::CONTENT_TYPE, answer_type(headers));
-                grpc::put_status(response.headers_mut(), Err((&err, Failed::InFramework)));
+                grpc::put_error(response.headers_mut(), &err, Failed::InFramework);
             }
         }
         self.streams.lane().pulse.note_sent();
@@ -319,7 +318,7 @@ async fn answer_not_grpc(mut body: RecvStream, mut respond: SendResponse<Outgoin
     let headers = response.headers_mut();
     headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     let err = Error::status(13, "this port speaks application/grpc+thrift");
-    grpc::put_status(headers, Err((&err, Failed::InFramework)));
+    grpc::put_error(headers, &err, Failed::InFramework);
     let text = Outgoing::of_text("this port speaks gRPC: content-type application/grpc+thrift\n");
     let sent = respond.send_response(response, false).and_then(|mut send| send.send_data(text, true));
     if let Err(err) = sent {
