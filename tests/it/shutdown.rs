@@ -171,9 +171,9 @@ async fn no_call_is_lost_that_comes_while_a_server_ends() {
         }
         within(old.running.shutdown()).await;
         let failed = within(callers.join_all()).await.into_iter().flatten().collect::<Vec<_>>();
-        // Framed and Buffered have no word for the end: of eight callers, each may send one call on a connection that is being
-        // closed behind its last answer.
-        let may_fail = matches!(kind, Kind::Over(Transport::Buffered | Transport::Framed));
+        // Framed and Buffered have no word for the end, and a TTHeader has one only in an answer: of eight callers, each may
+        // send one call on a connection that is just then closed, behind its last answer or because it rested for too long.
+        let may_fail = !matches!(kind, Kind::Over(Transport::Http2) | Kind::Multiplexed);
         assert!(failed.is_empty() || may_fail && failed.len() <= 8, "{kind:?}: {failed:?}");
     }
 }
