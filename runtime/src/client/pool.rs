@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::future::ready;
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::future::Either;
 use tokio::time::timeout_at;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::health::Health;
 use crate::context::{lock, now};
@@ -75,9 +76,15 @@ pub(super) struct Peer {
     pub(super) load: Load,
     http2: Slots<Connection>,
     mux: Slots<mux::Connection>,
-    resting: Mutex<Vec<Resting>>,
-    /// Whether a task looks after those that rest.
-    is_reaped: AtomicBool,
+    resting: Mutex<Rest>,
+}
+
+/// The connections that no call uses.
+#[derive(Debug, Default)]
+struct Rest {
+    connections: Vec<Resting>,
+    /// The task that looks after them, while there are any; it ends with them.
+    reaper: Option<AbortOnDropHandle<()>>,
 }
 
 /// A connection that no call uses.
@@ -222,7 +229,6 @@ impl Pool {
                 http2,
                 mux,
                 resting: Mutex::default(),
-                is_reaped: AtomicBool::new(false),
             })
         };
         Arc::clone(peers.entry(address.to_owned()).or_insert_with(new))
@@ -404,7 +410,7 @@ impl Peer {
     /// The connection that rested last, and can still be used.
     fn rested(&self, long: LongConnection) -> Option<client::Connection> {
         let mut resting = lock(&self.resting);
-        while let Some(mut last) = resting.pop() {
+        while let Some(mut last) = resting.connections.pop() {
             if last.since.elapsed() < long.max_idle_timeout && last.connection.is_fresh() {
                 return Some(last.connection);
             }
@@ -414,16 +420,18 @@ impl Peer {
 
     /// Closes the connections that rest.
     pub(super) fn dismiss(&self) {
-        lock(&self.resting).clear();
+        lock(&self.resting).connections.clear();
     }
 
     /// Lets a connection rest until the next call.
     pub(super) fn rest(self: &Arc<Self>, connection: client::Connection, long: LongConnection) {
         let mut resting = lock(&self.resting);
-        if resting.len() < long.max_idle_per_address {
-            resting.push(Resting { connection, since: Instant::now() });
-            if !self.is_reaped.load(Ordering::Relaxed) && !self.is_reaped.swap(true, Ordering::Relaxed) {
-                tokio::spawn(reap(Arc::downgrade(self), long.max_idle_timeout));
+        if resting.connections.len() < long.max_idle_per_address {
+            resting.connections.push(Resting { connection, since: Instant::now() });
+            // One whose runtime is gone is finished, too.
+            if resting.reaper.as_ref().is_none_or(AbortOnDropHandle::is_finished) {
+                let reaper = tokio::spawn(reap(Arc::downgrade(self), long.max_idle_timeout));
+                resting.reaper = Some(AbortOnDropHandle::new(reaper));
             }
         }
     }
@@ -435,9 +443,9 @@ async fn reap(peer: Weak<Peer>, idle: Duration) {
         tokio::time::sleep(idle).await;
         let Some(peer) = peer.upgrade() else { return };
         let mut resting = lock(&peer.resting);
-        resting.retain(|it| it.since.elapsed() < idle);
-        if resting.is_empty() {
-            peer.is_reaped.store(false, Ordering::Relaxed);
+        resting.connections.retain(|it| it.since.elapsed() < idle);
+        if resting.connections.is_empty() {
+            resting.reaper = None;
             return;
         }
     }

@@ -106,6 +106,8 @@ const LONG: usize = 16 << 10;
 const TOO_MANY_PINGS: &[u8] = b"too_many_pings";
 /// What is kept of the buffer between flushes.
 const KEEP: usize = 80 << 10;
+/// What is kept of it on a connection without streams.
+const KEEP_IDLE: usize = 4 << 10;
 
 impl Gather {
     /// A client's side: what the server sends is not watched.
@@ -160,6 +162,13 @@ impl Gather {
             self.out.shrink_to(FULL);
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Gives the empty buffer's memory back where no stream is open: a connection may rest for long.
+    fn give_back(&mut self) {
+        if self.out.capacity() > KEEP_IDLE && self.pulse.active() == 0 {
+            self.out = Vec::new();
+        }
     }
 
     /// Writes what is pending and `bufs` by one system call; answers how much of `bufs` went.
@@ -242,6 +251,7 @@ impl AsyncWrite for Gather {
         let this = &mut *self;
         let pending = this.pending();
         if pending == 0 {
+            this.give_back();
             return Poll::Ready(Ok(()));
         }
         if !this.has_yielded && pending < WORTH_A_CALL && this.pulse.active() > 1 {
@@ -251,6 +261,7 @@ impl AsyncWrite for Gather {
         }
         ready!(this.write_out(cx))?;
         this.has_yielded = false;
+        this.give_back();
         Pin::new(&mut this.io).poll_flush(cx)
     }
 
