@@ -458,7 +458,7 @@ impl Context {
     }
 
     /// On a client, the header metadata of the answer to a unary call; where there is a [`MetaHandler`], also of a stream's. Empty
-    /// until it is there.
+    /// until it is there; beside an error, it is for layers and observers.
     ///
     /// [`MetaHandler`]: crate::middleware::MetaHandler
     #[must_use]
@@ -466,13 +466,14 @@ impl Context {
         self.response().said.as_ref().map(|said| said.header.clone()).unwrap_or_default()
     }
 
-    /// On a client, the trailer metadata of a unary call's answer, once it is there.
+    /// On a client, the trailer metadata of a unary call's answer, once it is there; beside an error as [`Context::header`].
     #[must_use]
     pub fn trailer(&self) -> Metadata {
         self.response().said.as_ref().map(|said| said.trailer.clone()).unwrap_or_default()
     }
 
-    /// On a client, a value that came back with the answer of a ping-pong call over TTHeader. Kitex's `RecvBackwardValue`.
+    /// On a client, a value that came back with the answer of a ping-pong call over TTHeader, its error included. Kitex's
+    /// `RecvBackwardValue`.
     #[must_use]
     pub fn backward(&self, key: &str) -> Option<String> {
         self.response().said.as_ref().and_then(|said| said.backward.get(key).cloned())

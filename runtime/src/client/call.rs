@@ -244,6 +244,7 @@ impl<S: Open> IntoFuture for StreamCall<S> {
             };
             let opened = Box::pin(watch.within(open(&shared, &cx, &options, request, Some(&watch)))).await;
             // From now on the receiving half tells of the end.
+            watch.opened();
             opened.inspect_err(|err| watch.finish(&Err(err.clone()))).map(|stream| S::open(Opened(stream)))
         })
     }
@@ -479,7 +480,11 @@ async fn over_a_stream<T: Success, E: Throws>(
             Some(by) => Unanswered::Refused(err, by),
             None => Unanswered::Failed(err),
         }),
-        Err(err) => Err(err.into()),
+        Err(err) => {
+            // What came beside an error is for layers and observers.
+            Around::Stream(recv).keep(cx);
+            Err(err.into())
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protoc
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Error, Result, Stage};
+use crate::metadata::Metadata;
 use crate::status::BizStatusError;
 use crate::transport::http2::client::Refused;
 use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put};
@@ -79,7 +80,7 @@ async fn call_unbounded(
     let exchanged = exchange(taken, &peer, request, cx.is_oneway(), deadline).await?;
     match exchanged {
         None => Ok(Answer { message: None, kept: None }),
-        Some((message, kept)) => check(message, kept, cx.method(), seq_id),
+        Some((message, kept)) => check(message, kept, cx, seq_id),
     }
 }
 
@@ -252,7 +253,8 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, options: &CallOptio
 const ACL_TOKEN: &str = "gdpr-token";
 
 /// Looks whether a message answers the call, and how. The connection goes with what does not, as in Kitex.
-fn check(message: Message, kept: Option<Kept>, method: &str, seq_id: i32) -> Result<Answer> {
+fn check(message: Message, kept: Option<Kept>, cx: &Context, seq_id: i32) -> Result<Answer> {
+    let method = cx.method();
     let (envelope, range) = message.envelope()?;
     let biz = biz(&message.header);
     match (envelope.kind, &biz) {
@@ -260,6 +262,7 @@ fn check(message: Message, kept: Option<Kept>, method: &str, seq_id: i32) -> Res
         // Proxies send exceptions with any name and id.
         (MessageKind::Exception, None) => {
             let exception: ApplicationException = decode(&message, range)?;
+            keep_beside(&message, cx);
             return Err(exception.into());
         }
         (kind, _) => return Err(Error::protocol(format!("client side, invalid message type {}", kind as u8))),
@@ -277,12 +280,28 @@ fn check(message: Message, kept: Option<Kept>, method: &str, seq_id: i32) -> Res
     match biz {
         None => Ok(Answer { message: Some((message, range)), kept }),
         Some(biz) => {
+            keep_beside(&message, cx);
             if let Some(kept) = kept {
                 kept.rest();
             }
             Err(biz.into())
         }
     }
+}
+
+/// What came beside an error is for layers and observers.
+fn keep_beside(message: &Message, cx: &Context) {
+    cx.answered(Metadata::new(), Metadata::new(), backward(message));
+}
+
+/// What a server sent back beside its answer: Kitex's keys are bare, Volo's have a prefix.
+fn backward(message: &Message) -> BTreeMap<String, String> {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let pairs = message.header.strings.iter().map(|(name, value)| (text(name), text(value)));
+    pairs
+        .filter(|(name, _)| is_metadata(name))
+        .map(|(name, value)| (name.strip_prefix("RPC_BACKWARD_").map_or(name.clone(), str::to_owned), value))
+        .collect()
 }
 
 /// The business error beside a reply; a malformed one is none, as in Kitex.
@@ -320,13 +339,8 @@ impl Answer {
         Ok(reply)
     }
 
-    /// What the server sent back beside the reply: Kitex's keys are bare, Volo's have a prefix.
+    /// What the server sent back beside the reply.
     pub(super) fn backward(&self) -> BTreeMap<String, String> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let strings = self.message.iter().flat_map(|(message, _)| message.header.strings.iter());
-        let pairs = strings.map(|(name, value)| (text(name), text(value))).filter(|(name, _)| is_metadata(name));
-        pairs
-            .map(|(name, value)| (name.strip_prefix("RPC_BACKWARD_").map_or(name.clone(), str::to_owned), value))
-            .collect()
+        self.message.as_ref().map(|(message, _)| backward(message)).unwrap_or_default()
     }
 }

@@ -36,7 +36,8 @@ impl Observers {
             observer.start(cx);
         }
         let (cx, observers) = (cx.clone(), Arc::clone(self));
-        Some(Watch(Arc::new(Watched { cx, observers, is_finished: AtomicBool::new(false) })))
+        let [is_opened, is_finished] = [const { AtomicBool::new(false) }; 2];
+        Some(Watch(Arc::new(Watched { cx, observers, is_opened, is_finished })))
     }
 }
 
@@ -47,6 +48,8 @@ pub(crate) struct Watch(Arc<Watched>);
 struct Watched {
     cx: Context,
     observers: Arc<Observers>,
+    /// Whether the caller has its stream. Until then, it is the opening that knows how it ends.
+    is_opened: AtomicBool,
     is_finished: AtomicBool,
 }
 
@@ -71,6 +74,18 @@ impl Watch {
             stats.count_received(size);
         }
         self.event(&Event::Recv(received));
+    }
+
+    /// Says that the caller has the stream.
+    pub(crate) fn opened(&self) {
+        self.0.is_opened.store(true, Ordering::Relaxed);
+    }
+
+    /// Says how a stream is that is dropped. One that no caller has had is the opening's to tell.
+    pub(crate) fn dropped(&self, end: &Result<()>) {
+        if self.0.is_opened.load(Ordering::Relaxed) {
+            self.finish(end);
+        }
     }
 
     /// Says that the call is over. Only the first time counts.

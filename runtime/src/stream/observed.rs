@@ -134,7 +134,7 @@ impl Drop for Receiving {
         if self.ends_call {
             // A stream that is over ended as it did; any other is cancelled by this.
             let end = self.half.end().cloned().unwrap_or_else(|| Err(Error::dropped("the receiver")));
-            self.watch.finish(&end);
+            self.watch.dropped(&end);
         }
     }
 }

@@ -543,20 +543,17 @@ impl Caller {
         let mut header = self.reply_header()?;
         match outcome {
             Ok(Answer::Message(body)) => {
-                let metadata = context.take_header();
-                for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
-                    header.strings.push(name.as_str(), value.as_bytes())?;
-                }
-                for (key, value) in context.take_backward() {
-                    header.strings.push(&key, &value)?;
-                }
+                put_beside(&mut header, context)?;
                 request.reply(body, header).map(keep)
             }
             Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
             Err((Error::Decode(err), Failed::InFramework)) => {
                 self.refuse(request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
             }
-            Err((err, failed)) => request.fail(&err, failed, header).map(keep),
+            Err((err, failed)) => {
+                put_beside(&mut header, context)?;
+                request.fail(&err, failed, header).map(keep)
+            }
         }
     }
 
@@ -578,6 +575,18 @@ impl Caller {
         }
         Ok(header)
     }
+}
+
+/// Writes what a handler sends beside its answer, whatever that is.
+fn put_beside(header: &mut Header, context: &Context) -> Result<()> {
+    let metadata = context.take_header();
+    for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
+        header.strings.push(name.as_str(), value.as_bytes())?;
+    }
+    for (key, value) in context.take_backward() {
+        header.strings.push(&key, &value)?;
+    }
+    Ok(())
 }
 
 fn keep(reply: Buffer) -> Replied {
