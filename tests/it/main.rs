@@ -16,6 +16,7 @@ mod idl;
 mod idl_export;
 mod instance_layers;
 mod interop;
+mod kitex_names;
 mod limits;
 mod locked;
 mod meta_handlers;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use thrill::middleware::layer;
 use thrill::observe::{Event, Metrics, Observe, StatsLevel, Tracing};
 use thrill::{BizStatusError, Cancelled, Context, Error, Result, Server, Status, StreamClientBuilder, Transport};
 use thrill_tests::contract::{AddError, Request, TestServiceClient, TestServiceServer};
@@ -279,6 +280,22 @@ async fn a_call_that_is_not_made_finishes_too() {
     );
     client.ask(Note::of("a")).await.unwrap_err();
     assert_eq!(ours.call().await[0], "started Ask");
+
+    // Nor is one whose stream was there before it failed, by its request or by a layer; how it failed is told, once.
+    let served = Script::new().serve().await;
+    let (mine, mut ours) = diary();
+    let late = layer(|cx, args, next| {
+        Box::pin(async move {
+            let reply = next.run(&cx, args).await?;
+            if cx.method() == "Talk" { Err(Status::new(9, "too late").into()) } else { Ok(reply) }
+        })
+    });
+    let client = builder(&served).observe(mine).layer(late).build().unwrap();
+    client.download(Note::nested(100)).await.unwrap_err();
+    assert!(ours.end().await.starts_with("finished: code 13; sent 0"));
+    client.talk().await.unwrap_err();
+    assert!(ours.end().await.starts_with("finished: code 9; sent 0"));
+    assert!(ours.is_empty());
 
     let served = Script::new()
         .ask(|desk, _, note| async move {
