@@ -1,12 +1,11 @@
-//! A server that takes on only so much, a client whose circuit breaker opens when it has enough of that, and an end that loses
-//! nothing.
+//! A server that takes on only so much, by limits that change while it runs.
 //!
 //! `cargo run --example limits`
 
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-use thrill::breaker::{BreakerConfig, CircuitBreaker};
-use thrill::{Context, Limits, Receiver, Register, Registration, Result, Server, Thrift, async_trait};
+use thrill::{Context, Limiter, Limits, Permit, Receiver, Result, Server, Thrift};
 
 #[derive(Thrift, Clone, Debug, Default)]
 pub struct Number {
@@ -18,8 +17,10 @@ pub struct Number {
 pub trait Adder {
     async fn double(&self, value: i64) -> Result<i64>;
 
+    async fn audit(&self) -> Result<i64>;
+
     #[streaming(mode = "client")]
-    async fn sum(&self, cx: &Context, numbers: Receiver<Number>) -> Result<Number>;
+    async fn sum(&self, numbers: Receiver<Number>) -> Result<Number>;
 }
 
 struct Handler;
@@ -29,7 +30,11 @@ impl Adder for Handler {
         Ok(2 * value)
     }
 
-    async fn sum(&self, _: &Context, mut numbers: Receiver<Number>) -> Result<Number> {
+    async fn audit(&self) -> Result<i64> {
+        Ok(0)
+    }
+
+    async fn sum(&self, mut numbers: Receiver<Number>) -> Result<Number> {
         let mut value = 0;
         while let Some(number) = numbers.recv().await? {
             value += number.value;
@@ -38,20 +43,23 @@ impl Adder for Handler {
     }
 }
 
-/// A registry that prints what it is told.
-struct Console;
+/// A limit of one's own.
+struct NoAudits;
 
-#[async_trait]
-impl Register for Console {
-    async fn register(&self, it: &Registration) -> Result<()> {
-        println!("registry: {} is there", it.service);
-        Ok(())
+impl Limiter for NoAudits {
+    fn call(&self, cx: &Context) -> Result<Permit, String> {
+        if cx.method() == "audit" { Err("no audits today".to_owned()) } else { Ok(Permit::new()) }
     }
+}
 
-    async fn deregister(&self, it: &Registration) -> Result<()> {
-        println!("registry: {} is gone", it.service);
-        Ok(())
+/// How so many calls end.
+async fn count(client: &AdderClient, calls: i64) -> BTreeMap<String, usize> {
+    let mut ends = BTreeMap::new();
+    for value in 0..calls {
+        let end = client.double(value).await.map_or_else(|err| err.to_string(), |_| "answered".to_owned());
+        *ends.entry(end).or_default() += 1;
     }
+    ends
 }
 
 #[tokio::main]
@@ -59,43 +67,41 @@ async fn main() -> Result<()> {
     let server = Server::new()
         .add(AdderServer::new(Handler))
         .limits(Limits::default().with_max_qps(50))
-        .register(Console, Registration::new("adder"))
-        .on_stop(|| async { println!("server:   the end begins") })
+        .limiter(NoAudits)
+        .on_limit(|refused| println!("  server: {:?}: {}", refused.limit, refused.reason))
         .bind("127.0.0.1:0")
         .await?
         .spawn();
     let handle = server.handle();
     let addr = server.local_address().to_string();
-
-    let breaker = CircuitBreaker::new()
-        .on_change(|it| println!("breaker:  {} {:?} -> {:?} ({})", it.scope, it.from, it.to, it.counts));
-    breaker.set_config(BreakerConfig::new(0.3, 20));
-    let client = AdderClient::builder("adder").host_ports([&addr]).circuit_breaker(breaker).build()?;
-    let mut refused = std::collections::BTreeMap::<String, usize>::new();
-    for value in 0..200 {
-        if let Err(err) = client.double(value).await {
-            *refused.entry(err.to_string()).or_default() += 1;
-        }
-    }
-    for (text, calls) in refused {
-        println!("client:   {calls} times {text:?}");
-    }
-
-    // Limits change while the server runs.
-    handle.set_limits(Limits::default());
+    let client = AdderClient::builder("adder").host_ports([&addr]).build()?;
     let streams = AdderStreamClient::builder("adder").host_ports([&addr]).build()?;
+
+    println!("50 calls a second, and 53 come at once:");
+    println!("  client: {:?}", count(&client, 53).await);
+
+    println!("no more than one stream or call at a time, since now:");
+    handle.set_limits(Limits::default().with_max_concurrent_calls(1));
     let mut sum = streams.sum().await?;
     sum.send(Number { value: 1 }).await?;
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    while handle.concurrent_calls() == 0 {
+        tokio::task::yield_now().await;
+    }
+    println!("  client: {}", streams.sum().await?.close_and_recv().await.unwrap_err());
+    println!("  client: the first has {}", sum.close_and_recv().await?.value);
 
-    // What was begun is finished.
-    let ending = tokio::spawn(server.shutdown());
-    for value in 2..=10 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    println!("20 messages a second in each stream, and 25 come at once:");
+    handle.set_limits(Limits::default().with_max_stream_messages_per_second(20));
+    let (begin, mut sum) = (Instant::now(), streams.sum().await?);
+    for value in 1..=25 {
         sum.send(Number { value }).await?;
     }
-    println!("client:   the sum is {}", sum.close_and_recv().await?.value);
-    ending.await.map_err(thrill::Error::new)?;
-    println!("server:   gone");
+    let sum = sum.close_and_recv().await?.value;
+    // None is lost: they are read slowly.
+    println!("  client: {sum}, after more than 200 ms: {}", begin.elapsed() > Duration::from_millis(200));
+
+    println!("a limit of one's own:");
+    println!("  client: {}", client.audit().await.unwrap_err());
+    server.shutdown().await;
     Ok(())
 }

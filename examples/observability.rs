@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use thrill::observe::{Metrics, Tracing};
@@ -115,10 +116,12 @@ async fn main() -> Result<()> {
     shop.shutdown().await;
     stock.shutdown().await;
 
+    println!("# What Prometheus reads, but for the buckets of histograms");
+    for line in page.render().lines().filter(|line| !line.contains("_bucket")) {
+        println!("{line}");
+    }
     println!("# The trace");
     tree.print("", 0);
-    println!("\n# The page");
-    println!("{}", page.render());
     Ok(())
 }
 
@@ -126,12 +129,21 @@ async fn main() -> Result<()> {
 #[derive(Clone, Default)]
 struct Tree(Arc<Mutex<BTreeMap<String, Vec<Span>>>>);
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Span {
     id: String,
     parent: String,
     name: String,
     kind: String,
+    began: Instant,
+    took: Duration,
+}
+
+impl Span {
+    fn new() -> Self {
+        let [id, parent, name, kind] = [const { String::new() }; 4];
+        Self { id, parent, name, kind, began: Instant::now(), took: Duration::ZERO }
+    }
 }
 
 impl Tree {
@@ -142,9 +154,11 @@ impl Tree {
     }
 
     fn print(&self, parent: &str, depth: usize) {
-        let spans = self.0.lock().unwrap().get(parent).cloned().unwrap_or_default();
-        for Span { id, name, kind, .. } in spans {
-            println!("{}{name} ({kind})", "   ".repeat(depth));
+        let mut spans = self.0.lock().unwrap().get(parent).cloned().unwrap_or_default();
+        spans.sort_by_key(|span| span.began);
+        for Span { id, name, kind, took, .. } in spans {
+            let line = format!("{}{name} ({kind})", "   ".repeat(depth));
+            println!("{line:<40} {took:>10.1?}");
             self.print(&id, depth + 1);
         }
     }
@@ -152,7 +166,7 @@ impl Tree {
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tree {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, layers: layer::Context<'_, S>) {
-        let mut span = Span::default();
+        let mut span = Span::new();
         attributes.record(&mut span);
         if let (Some(kept), false) = (layers.span(id), span.id.is_empty()) {
             kept.extensions_mut().insert(span);
@@ -161,7 +175,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Tree {
 
     fn on_close(&self, id: Id, layers: layer::Context<'_, S>) {
         let Some(kept) = layers.span(&id) else { return };
-        if let Some(span) = kept.extensions_mut().remove::<Span>() {
+        if let Some(mut span) = kept.extensions_mut().remove::<Span>() {
+            span.took = span.began.elapsed();
             self.0.lock().unwrap().entry(span.parent.clone()).or_default().push(span);
         }
     }

@@ -189,6 +189,26 @@ fn lines_end_where_their_text_ends() {
 }
 
 #[test]
+fn every_example_can_be_run_and_is_listed() {
+    let read = |name: &str| fs::read_to_string(root().join("examples").join(name)).unwrap();
+    let (manifest, list) = (read("Cargo.toml"), read("README.md"));
+    let mut found = Vec::new();
+    for (path, _) in files(&root().join("examples"), ".rs") {
+        let Some(name) = path.strip_prefix("examples/").and_then(|name| name.strip_suffix(".rs")) else { continue };
+        if name.contains('/') {
+            continue;
+        }
+        if !manifest.contains(&format!("name = \"{name}\"\n")) {
+            found.push(format!("{path} is not in examples/Cargo.toml"));
+        }
+        if !list.contains(&format!("| [{name}]({name}.rs) |")) {
+            found.push(format!("{path} is not in examples/README.md"));
+        }
+    }
+    assert_none("examples", &found);
+}
+
+#[test]
 fn versions_of_dependencies_stand_in_the_workspace_alone() {
     let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let members = workspace.lines().find_map(|line| line.strip_prefix("members = ")).unwrap();
