@@ -45,14 +45,7 @@ impl Parser<'_> {
         } else {
             None
         };
-        let requiredness = match self.word() {
-            "required" if self.is_name_at(1) => Requiredness::Required,
-            "optional" if self.is_name_at(1) => Requiredness::Optional,
-            _ => Requiredness::Default,
-        };
-        if requiredness != Requiredness::Default {
-            self.next();
-        }
+        let requiredness = self.requiredness();
         let ty = self.value_type()?;
         let reference = self.eat(b'&');
         let name = self.declared_name(name_of(what))?;
@@ -63,6 +56,24 @@ impl Parser<'_> {
         self.end_of_element(what)?;
         let docs = self.docs_after(docs);
         Ok(ast::Field { docs, id, requiredness, ty, reference, name, default, annotations, span })
+    }
+
+    fn requiredness(&mut self) -> Requiredness {
+        let found = match self.word() {
+            "required" if self.is_name_at(1) => Requiredness::Required,
+            "optional" if self.is_name_at(1) => Requiredness::Optional,
+            _ => return Requiredness::Default,
+        };
+        let first = self.span();
+        self.next();
+        // Both words are also names of types, so a type and a name have to follow.
+        let is_second = matches!(self.word(), "required" | "optional") && self.is_name_at(1);
+        if is_second && (self.is_name_at(2) || self.is_at(2, b'<')) {
+            let message = format!("`{}` behind another word of requiredness", self.word());
+            self.report(Diagnostic::error(self.span(), message).note(first, "the first is here").help("remove one"));
+            self.next();
+        }
+        found
     }
 
     /// What Apache Thrift has for XML schemas, which means nothing here.
