@@ -98,9 +98,11 @@ fn main() -> Result<(), Error> {
 
 async fn call(args: &Args, client: TestServiceClient, worker: Arc<Worker>) -> Result<(), Error> {
     let message = Request { message: Some("x".repeat(args.size).into()) };
-    let start = Instant::now();
-    check(args, Some(&client.echo_ping_pong(message).await?))?;
-    worker.round_trip(start);
+    while !stopped() {
+        let start = Instant::now();
+        check(args, Some(&client.echo_ping_pong(message.clone()).await?))?;
+        worker.round_trip(start);
+    }
     Ok(())
 }
 
