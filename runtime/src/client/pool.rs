@@ -148,7 +148,12 @@ impl<C: Shared> Slots<C> {
 
     /// The next slot in turn.
     fn turn(&self) -> &Slot<C> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.turn_in_rows(1)
+    }
+
+    /// The next slot in turn, of which each has so many turns in a row.
+    fn turn_in_rows(&self, row: usize) -> &Slot<C> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) / row;
         &self.slots[turn % self.slots.len()]
     }
 
@@ -287,8 +292,11 @@ impl Pool {
     }
 
     /// The next multiplexed connection to a peer.
+    ///
+    /// Calls that are made together share a connection, and so its writes: spread out one by one, each would have its own.
     pub(super) async fn mux(&self, peer: &Peer, patience: Patience) -> Result<mux::Connection> {
-        let slot = peer.mux.turn();
+        const TOGETHER: usize = 32;
+        let slot = peer.mux.turn_in_rows(TOGETHER);
         if let Some(connection) = slot.open() {
             return Ok(connection);
         }
