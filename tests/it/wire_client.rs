@@ -56,6 +56,8 @@ async fn opened(settings: &[(u16, u32)]) -> (Client, Stream, Peer) {
     let client = connect(&port);
     let (stream, mut peer) = tokio::join!(client.echo().into_future(), port.serve(settings));
     assert_eq!(requested(&mut peer).await.0, 1);
+    // The stream may be open before the client has read the settings.
+    assert_eq!(peer.fence().await, []);
     (client, stream.unwrap(), peer)
 }
 

@@ -32,8 +32,8 @@ const AT_A_TIME: usize = 64;
 /// stream leaves anything.
 const SLACK: usize = 2 << 20;
 
-/// What may stay once servers and clients are gone.
-const SLACK_OF_ALL: usize = 64 << 10;
+/// What may stay once servers and clients are gone: threads keep some of what they needed most, a few bytes for each stream at most.
+const SLACK_OF_ALL: usize = 256 << 10;
 
 /// How long what has ended may take to be cleared away.
 const PATIENCE: Duration = Duration::from_secs(30);

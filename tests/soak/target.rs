@@ -243,6 +243,17 @@ impl Target {
             making.push(Box::pin(ended("an unknown method".to_owned(), sing)));
         }
         join_all(making).await;
+        // A multiplexed connection has a row of calls before the next one has its turn.
+        const ROWS: usize = 64;
+        for (number, client) in self.0.calls.iter().enumerate() {
+            for _ in 0..ROWS * self.0.servers.len() {
+                ended(format!("a call of client {number}"), client.call(Order::new("echo")).into_future()).await;
+            }
+            for _ in 0..ROWS {
+                let call = client.call(Order::new("echo")).host_port(self.full());
+                ended(format!("a call of client {number} to the full server"), call.into_future()).await;
+            }
+        }
     }
 
     /// Shuts the servers down, and drops the clients.
