@@ -579,6 +579,13 @@ impl Context {
         response.said.as_mut().map(|said| std::mem::take(&mut said.header)).unwrap_or_default()
     }
 
+    /// Takes the header metadata and the backward metainfo, to send them; `None` where the handler set none.
+    pub(crate) fn take_said(&self) -> Option<(Metadata, BTreeMap<String, String>)> {
+        let mut response = self.response();
+        response.header_sent = true;
+        response.said.as_mut().map(|said| (std::mem::take(&mut said.header), std::mem::take(&mut said.backward)))
+    }
+
     /// Whether the handler set a header that no one has taken.
     pub(crate) fn has_header(&self) -> bool {
         self.response().said.as_ref().is_some_and(|said| !said.header.raw().is_empty())

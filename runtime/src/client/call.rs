@@ -18,7 +18,7 @@ use super::channel::Shared;
 use super::cluster::ATTEMPTS;
 use super::message;
 use super::pool::Peer;
-use crate::codec::{Buffer, Message, Reply, Success, Throws};
+use crate::codec::{Message, Reply, Success, Throws};
 use crate::context::{Context, now};
 use crate::error::{Error, Result, StreamTimeout};
 use crate::metadata::Metadata;
@@ -405,13 +405,10 @@ async fn call<T: Success, E: Throws>(
     args: &mut dyn AnyMessage,
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
-        let mut body = Buffer::new();
-        args.as_encode().encode(messages.protocol, &mut body)?;
-        count(cx, Stats::count_sent, body.len());
         // Boxed, so that a call over a stream has no room for it.
-        let mut answer = Box::pin(message::call(shared, messages, cx, options, body)).await?;
+        let mut answer = Box::pin(message::call(shared, messages, cx, options, args)).await?;
         count(cx, Stats::count_received, answer.len());
-        return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer.backward()) });
+        return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer) });
     }
     let (mut attempts, mut refused_by) = (0, None);
     loop {
@@ -472,7 +469,7 @@ async fn over_a_stream<T: Success, E: Throws>(
         poll_fn(|task| send.poll_flush(task)).await?;
         tokio::spawn(linger(Halves { send, recv }));
         let absent = T::absent().map_err(Error::from)?;
-        return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Message(BTreeMap::new()) });
+        return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Nothing });
     }
     match recv_reply(&mut *recv, cx).await {
         Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
@@ -504,7 +501,7 @@ fn is_begun(recv: &mut dyn RecvHalf) -> bool {
 }
 
 /// Counts a message of a call that someone watches.
-fn count(cx: &Context, count: fn(&Stats, usize), size: usize) {
+pub(super) fn count(cx: &Context, count: fn(&Stats, usize), size: usize) {
     if let Some(stats) = cx.stats() {
         count(stats, size);
     }
@@ -547,8 +544,9 @@ struct Answer<T, E> {
 /// Where what came beside the reply is.
 enum Around {
     Stream(Box<dyn RecvHalf>),
-    Message(BTreeMap<String, String>),
+    Message(message::Answer),
     Context(Context),
+    Nothing,
 }
 
 impl Around {
@@ -559,8 +557,8 @@ impl Around {
                 let (header, trailer) = header_and_trailer(recv);
                 cx.answered(header, trailer, BTreeMap::new());
             }
-            Self::Message(backward) => cx.answered(Metadata::new(), Metadata::new(), backward),
-            Self::Context(_) => {}
+            Self::Message(answer) => cx.answered(Metadata::new(), Metadata::new(), answer.backward()),
+            Self::Context(_) | Self::Nothing => {}
         }
     }
 }
@@ -579,7 +577,8 @@ impl<T: Success, E: Throws> Answer<T, E> {
     fn into_result(self) -> Result<WithMetadata<T>, E> {
         let message = self.reply.0?;
         let (header, trailer, backward) = match self.around {
-            Around::Message(backward) => (Metadata::new(), Metadata::new(), backward),
+            Around::Message(answer) => (Metadata::new(), Metadata::new(), answer.backward()),
+            Around::Nothing => Default::default(),
             Around::Context(cx) => (cx.take_header(), cx.take_trailer(), cx.take_backward()),
             Around::Stream(recv) => {
                 let (header, trailer) = header_and_trailer(recv);

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout_at;
 
-use super::call::CallOptions;
+use super::call::{CallOptions, count};
 use super::channel::{Messages, Shared, check_deadline};
 use super::pool::{LongConnection, Peer, Use};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
@@ -17,9 +17,11 @@ use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
+use crate::middleware::AnyMessage;
+use crate::observe::Stats;
 use crate::status::BizStatusError;
 use crate::transport::http2::client::Refused;
-use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put};
+use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put_with};
 use crate::transport::pingpong::{client, mux};
 use crate::wire::ttheader::{self, Header, key};
 
@@ -33,7 +35,7 @@ pub(super) struct Answer {
 
 /// A connection that was a call's own, and may be another's.
 struct Kept {
-    connection: client::Connection,
+    connection: Box<client::Connection>,
     peer: Arc<Peer>,
     long: LongConnection,
 }
@@ -50,16 +52,19 @@ pub(super) async fn call(
     messages: Messages,
     cx: &Context,
     options: &CallOptions,
-    body: Buffer,
+    args: &mut dyn AnyMessage,
 ) -> Result<Answer> {
     check_deadline(cx.deadline().zip(cx.timeout()))?;
-    let calling = pin!(call_unbounded(shared, messages, cx, options, body));
-    let Some(parent) = cx.parent() else { return calling.await };
-    tokio::select! {
-        biased;
-        called = calling => called,
-        cause = parent.cancelled() => Err(cause.cascade()),
-    }
+    let Some(parent) = cx.parent() else { return call_unbounded(shared, messages, cx, options, args).await };
+    let within = async {
+        tokio::select! {
+            biased;
+            called = call_unbounded(shared, messages, cx, options, args) => called,
+            cause = parent.cancelled() => Err(cause.cascade()),
+        }
+    };
+    // Boxed, so that a call of its own does not carry the room.
+    Box::pin(within).await
 }
 
 /// Makes a call that no other call can end.
@@ -68,13 +73,11 @@ async fn call_unbounded(
     messages: Messages,
     cx: &Context,
     options: &CallOptions,
-    body: Buffer,
+    args: &mut dyn AnyMessage,
 ) -> Result<Answer> {
     let deadline = cx.deadline().zip(cx.timeout());
     let seq_id = next_seq_id();
-    let header = header(shared, messages, cx, options, seq_id)?;
-    let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
-    let request = put(messages.layout, &header, messages.protocol, &envelope, body)?;
+    let request = request(shared, messages, cx, options, seq_id, args)?;
     let (taken, peer) = take(shared, messages.usage, cx, options, seq_id).await?;
     let _running = peer.load.begin();
     let exchanged = exchange(taken, &peer, request, cx.is_oneway(), deadline).await?;
@@ -82,6 +85,27 @@ async fn call_unbounded(
         None => Ok(Answer { message: None, kept: None }),
         Some((message, kept)) => check(message, kept, cx, seq_id),
     }
+}
+
+/// Writes the request, all in one buffer.
+fn request(
+    shared: &Shared,
+    messages: Messages,
+    cx: &Context,
+    options: &CallOptions,
+    seq_id: i32,
+    args: &mut dyn AnyMessage,
+) -> Result<Buffer> {
+    const SHORT: usize = 128;
+    let Messages { layout, protocol, .. } = messages;
+    let header = header(shared, messages, cx, options, seq_id)?;
+    let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
+    put_with(layout, &header, protocol, &envelope, SHORT, |buffer| {
+        let start = buffer.len();
+        args.as_encode().encode(protocol, buffer)?;
+        count(cx, Stats::count_sent, buffer.len() - start);
+        Ok(())
+    })
 }
 
 fn kind(cx: &Context) -> MessageKind {
@@ -103,21 +127,21 @@ async fn exchange(
     let (mut connection, long) = match taken {
         Taken::Shared(place) => {
             let sending = place.send(request, address);
-            let Some(ticket) = with.stage(Stage::Write, sending).await? else { return Ok(None) };
-            let message = with.stage(Stage::Read, ticket.answer(address)).await?;
+            let Some(ticket) = with.stage(Stage::Write, pin!(sending)).await? else { return Ok(None) };
+            let message = with.stage(Stage::Read, pin!(ticket.answer(address))).await?;
             return Ok(Some((message, None)));
         }
         Taken::Own(connection, long) => (connection, long),
     };
-    with.stage(Stage::Write, connection.send(request, address)).await?;
+    with.stage(Stage::Write, pin!(connection.send(request, address))).await?;
     if oneway {
         // As Kitex: what would come on it now belongs to no one.
         let closed = connection.close().await;
         closed.map_err(|err| Error::protocol(format!("{address} could not be told the end: {err}")))?;
         return Ok(None);
     }
-    let message = with.stage(Stage::Read, connection.recv(address)).await?;
-    let ends = message.header.strings.value(ttheader::CONNECTION_RESET).is_some();
+    let message = with.stage(Stage::Read, pin!(connection.recv(address))).await?;
+    let ends = message.header().strings.value(ttheader::CONNECTION_RESET).is_some();
     if ends {
         // It is the server that is about to end, and would close the others without a word.
         peer.dismiss();
@@ -136,7 +160,7 @@ struct With<'a> {
 
 impl With<'_> {
     /// Runs a stage of the call to its end or to the deadline. Its error says which stage it was.
-    async fn stage<T>(self, during: Stage, stage: impl Future<Output = Result<T>>) -> Result<T> {
+    async fn stage<T>(self, during: Stage, stage: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
         let late = |after| Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) };
         let ended = match self.deadline {
             None => stage.await,
@@ -150,7 +174,7 @@ impl With<'_> {
 enum Taken {
     Shared(mux::Place),
     /// It rests afterwards where that is allowed.
-    Own(client::Connection, Option<LongConnection>),
+    Own(Box<client::Connection>, Option<LongConnection>),
 }
 
 /// Takes a connection that can carry the call.
@@ -256,7 +280,7 @@ const ACL_TOKEN: &str = "gdpr-token";
 fn check(message: Message, kept: Option<Kept>, cx: &Context, seq_id: i32) -> Result<Answer> {
     let method = cx.method();
     let (envelope, range) = message.envelope()?;
-    let biz = biz(&message.header);
+    let biz = biz(message.header());
     match (envelope.kind, &biz) {
         (MessageKind::Reply, _) | (MessageKind::Exception, Some(_)) => {}
         // Proxies send exceptions with any name and id.
@@ -297,7 +321,7 @@ fn keep_beside(message: &Message, cx: &Context) {
 /// What a server sent back beside its answer: Kitex's keys are bare, Volo's have a prefix.
 fn backward(message: &Message) -> BTreeMap<String, String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let pairs = message.header.strings.iter().map(|(name, value)| (text(name), text(value)));
+    let pairs = message.header().strings.iter().map(|(name, value)| (text(name), text(value)));
     pairs
         .filter(|(name, _)| is_metadata(name))
         .map(|(name, value)| (name.strip_prefix("RPC_BACKWARD_").map_or(name.clone(), str::to_owned), value))

@@ -89,7 +89,7 @@ struct Rest {
 
 /// A connection that no call uses.
 struct Resting {
-    connection: client::Connection,
+    connection: Box<client::Connection>,
     since: Instant,
 }
 
@@ -339,13 +339,13 @@ impl Pool {
         peer: &Peer,
         long: Option<LongConnection>,
         patience: Patience,
-    ) -> Result<client::Connection> {
+    ) -> Result<Box<client::Connection>> {
         if let Some(connection) = long.and_then(|long| peer.rested(long)) {
             return Ok(connection);
         }
         let dial = self.dial(peer, patience);
         let io = Box::pin(dial.connect()).await?;
-        Ok(client::Connection::new(io, self.limits, self.read_write_timeout))
+        Ok(Box::new(client::Connection::new(io, self.limits, self.read_write_timeout)))
     }
 
     fn dial<'a>(&'a self, peer: &'a Peer, Patience { connect_timeout, deadline }: Patience) -> Dial<'a> {
@@ -416,14 +416,14 @@ impl Dial<'_> {
 
 impl Peer {
     /// The connection that rested last, and can still be used.
-    fn rested(&self, long: LongConnection) -> Option<client::Connection> {
-        let mut resting = lock(&self.resting);
-        while let Some(mut last) = resting.connections.pop() {
+    fn rested(&self, long: LongConnection) -> Option<Box<client::Connection>> {
+        loop {
+            // No call waits for the lock while this one looks at its connection.
+            let mut last = lock(&self.resting).connections.pop()?;
             if last.since.elapsed() < long.max_idle_timeout && last.connection.is_fresh() {
                 return Some(last.connection);
             }
         }
-        None
     }
 
     /// Closes the connections that rest.
@@ -432,10 +432,11 @@ impl Peer {
     }
 
     /// Lets a connection rest until the next call.
-    pub(super) fn rest(self: &Arc<Self>, connection: client::Connection, long: LongConnection) {
+    pub(super) fn rest(self: &Arc<Self>, connection: Box<client::Connection>, long: LongConnection) {
+        let since = Instant::now();
         let mut resting = lock(&self.resting);
         if resting.connections.len() < long.max_idle_per_address {
-            resting.connections.push(Resting { connection, since: Instant::now() });
+            resting.connections.push(Resting { connection, since });
             // One whose runtime is gone is finished, too.
             if resting.reaper.as_ref().is_none_or(AbortOnDropHandle::is_finished) {
                 let reaper = tokio::spawn(reap(Arc::downgrade(self), long.max_idle_timeout));

@@ -144,7 +144,7 @@ impl Dispatch for Router {
     /// method; a name that is not known is forgiven where only one service has the method, since old clients send wrong ones.
     fn find_message(&self, service: Option<&str>, method: &str) -> Result<Route, (i32, String)> {
         let name = service.unwrap_or_default();
-        if let Some((at, methods)) = self.names.get(name) {
+        if let Some((at, methods)) = service.and_then(|name| self.names.get(name)) {
             let unknown =
                 || (ApplicationException::UNKNOWN_METHOD, format!("unknown method {method} (service {name})"));
             return methods.get(method).map(|method| Route { service: *at, method: *method }).ok_or_else(unknown);

@@ -43,7 +43,7 @@ impl Connection {
             if let Some(message) = self.reader.next(&mut self.input)? {
                 return Ok(message);
             }
-            self.input.reserve(READ);
+            self.reader.reserve(&mut self.input, READ);
             let reading = self.io.read_buf(&mut self.input);
             let read = match self.pause {
                 None => reading.await,
@@ -58,7 +58,7 @@ impl Connection {
     }
 
     /// Closes the sending direction, so that what was sent still arrives.
-    pub(crate) async fn close(mut self) -> io::Result<()> {
+    pub(crate) async fn close(&mut self) -> io::Result<()> {
         self.io.shutdown().await
     }
 
@@ -72,4 +72,4 @@ impl Connection {
 }
 
 /// How much room a read has at least.
-const READ: usize = 4 << 10;
+const READ: usize = 8 << 10;

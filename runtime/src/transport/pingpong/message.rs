@@ -10,7 +10,7 @@ use crate::codec::envelope::{Envelope, MessageKind, Protocol};
 use crate::error::{Error, Result};
 use crate::wire::detect::{Detected, Inner, detect};
 use crate::wire::framed::{self, Length};
-use crate::wire::ttheader::{self, Header, Limits};
+use crate::wire::ttheader::{self, Header, Limits, Outline};
 
 /// What is around a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(crate) enum Layout {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) layout: Layout,
-    /// Empty where the layout has none.
-    pub(crate) header: Header,
+    /// `None` where the layout has none.
+    header: Option<Box<Header>>,
     pub(crate) protocol: Protocol,
     pub(crate) bytes: Bytes,
     /// Envelope and struct, in `bytes`.
@@ -36,6 +36,12 @@ pub(crate) struct Message {
 }
 
 impl Message {
+    /// Empty where the layout has none.
+    pub(crate) fn header(&self) -> &Header {
+        static NONE: Header = Header::new();
+        self.header.as_deref().unwrap_or(&NONE)
+    }
+
     /// The envelope, and where the struct is in the message's bytes.
     pub(crate) fn envelope(&self) -> Result<(Envelope<'_>, Range<usize>)> {
         let bytes = self.bytes.get(self.range.clone()).unwrap_or_default();
@@ -97,6 +103,24 @@ impl Reader {
         }
     }
 
+    /// Makes room in `input` for what the message lacks that [`Reader::next`] waits for, so that few reads bring it; `least`
+    /// where nothing says how much that is. A length alone is only a claim: the room is in proportion to what came.
+    pub(crate) fn reserve(&self, input: &mut BytesMut, least: usize) {
+        const TRUST: usize = 8;
+        let lacks = if input.is_empty() { None } else { self.lacks(input) };
+        let most = input.len().saturating_mul(TRUST).max(least);
+        input.reserve(lacks.unwrap_or(least).clamp(least, most));
+    }
+
+    fn lacks(&self, input: &[u8]) -> Option<usize> {
+        let end = match detect(input) {
+            Detected::Framed(_) => framed::PREFIX + framed::parse(input, self.limits.message).ok()??,
+            Detected::TtHeader => Outline::parse(input, &self.limits).ok()??.payload.end,
+            _ => return None,
+        };
+        end.checked_sub(input.len())
+    }
+
     /// What came of the message that [`Reader::next`] waits for, where a length says that more belongs to it. `None`: it
     /// has no length, or what stands before its envelope is not all there.
     pub(crate) fn begun(&mut self, input: &mut BytesMut) -> Option<Message> {
@@ -104,16 +128,17 @@ impl Reader {
         match detect(&bytes) {
             Detected::Framed(protocol) => {
                 let range = begun_frame(&bytes, 0)?;
-                let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
+                let header = self.mesh.take();
                 Some(Message { layout: Layout::Framed, header, protocol, bytes, range })
             }
             Detected::TtHeader => {
-                let (header, payload) = Header::parse_begun(&bytes, &self.limits).ok()??;
+                let (header, payload) = Header::parse(&bytes, &self.limits).ok()??;
                 let (is_framed, protocol, range) = match detect(bytes.get(payload.start..)?) {
                     Detected::Buffered(protocol) => (false, protocol, payload.start..bytes.len()),
                     Detected::Framed(protocol) => (true, protocol, begun_frame(&bytes, payload.start)?),
                     _ => return None,
                 };
+                let header = Some(Box::new(header));
                 Some(Message { layout: Layout::TtHeader { is_framed }, header, protocol, bytes, range })
             }
             _ => None,
@@ -125,8 +150,10 @@ impl Reader {
     pub(crate) fn named<'a>(&self, input: &'a [u8]) -> Option<Named<'a>> {
         let (layout, header, message) = match detect(input) {
             Detected::TtHeader => {
-                let (header, payload) = Header::parse_begun(input, &self.limits).ok()??;
-                (Layout::TtHeader { is_framed: false }, header, input.get(payload.start..)?)
+                let outline = Outline::parse(input, &self.limits).ok()??;
+                let start = outline.payload.start;
+                let header = Header::of(&outline, &Bytes::copy_from_slice(input.get(..start)?)).ok()?;
+                (Layout::TtHeader { is_framed: false }, header, input.get(start..)?)
             }
             _ => {
                 let header = self.mesh.as_deref().cloned().unwrap_or_default();
@@ -151,13 +178,18 @@ impl Reader {
     }
 
     fn next_ttheader(&mut self, input: &mut BytesMut) -> Result<Option<Message>> {
-        let Some((header, payload)) = Header::parse(input, &self.limits)? else { return Ok(None) };
-        let bytes = input.split_to(payload.end).freeze();
+        let Some(outline) = Outline::parse(input, &self.limits)? else { return Ok(None) };
+        if input.len() < outline.payload.end {
+            return Ok(None);
+        }
+        let bytes = input.split_to(outline.payload.end).freeze();
+        let header = Header::of(&outline, &bytes)?;
+        let payload = outline.payload;
         let start = payload.start;
         let inner = Inner::parse(bytes.get(payload).unwrap_or_default())?;
         let range = start + inner.message.start..start + inner.message.end;
         let layout = Layout::TtHeader { is_framed: inner.is_framed };
-        Ok(Some(Message { layout, header, protocol: inner.protocol, bytes, range }))
+        Ok(Some(Message { layout, header: Some(Box::new(header)), protocol: inner.protocol, bytes, range }))
     }
 
     fn next_framed(&mut self, protocol: Protocol, input: &mut BytesMut) -> Result<Option<Message>> {
@@ -172,7 +204,7 @@ impl Reader {
         }
         let bytes = input.split_to(framed::PREFIX + len).freeze();
         let range = framed::PREFIX..bytes.len();
-        let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
+        let header = self.mesh.take();
         Ok(Some(Message { layout: Layout::Framed, header, protocol, bytes, range }))
     }
 
@@ -184,7 +216,7 @@ impl Reader {
         self.delimiter = None;
         let bytes = input.split_to(start + len).freeze();
         let layout = if start == 0 { Layout::Buffered } else { Layout::Framed };
-        let header = self.mesh.take().map(|mesh| *mesh).unwrap_or_default();
+        let header = self.mesh.take();
         Ok(Some(Message { layout, header, protocol, range: start..bytes.len(), bytes }))
     }
 }
@@ -212,7 +244,22 @@ pub(crate) fn put(
     body: Buffer,
 ) -> Result<Buffer> {
     // All at once; what is linked takes no room.
-    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + body.run_len());
+    put_with(layout, header, protocol, envelope, body.run_len(), |buffer| {
+        buffer.append(body);
+        Ok(())
+    })
+}
+
+/// As [`put`], with a struct that `body` appends, and that is likely to have `room` bytes.
+pub(crate) fn put_with(
+    layout: Layout,
+    header: &Header,
+    protocol: Protocol,
+    envelope: &Envelope<'_>,
+    room: usize,
+    body: impl FnOnce(&mut Buffer) -> Result<()>,
+) -> Result<Buffer> {
+    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + room);
     let around = match layout {
         Layout::TtHeader { .. } => Some(header.put(&mut buffer)?),
         Layout::Framed | Layout::Buffered => None,
@@ -220,7 +267,7 @@ pub(crate) fn put(
     let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
     let frame = is_framed.then(|| Length::put(&mut buffer));
     envelope.put(protocol, &mut buffer)?;
-    buffer.append(body);
+    body(&mut buffer)?;
     for length in [frame, around].into_iter().flatten() {
         length.close(&mut buffer)?;
     }

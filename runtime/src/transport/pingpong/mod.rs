@@ -17,14 +17,27 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-use crate::codec::Buffer;
+use crate::codec::{Buffer, Payload};
 use crate::net::BoxIo;
 
 /// A message that waits to be written on a multiplexed connection.
 struct Queued {
     message: Buffer,
     /// Given back once the message is written, so that a peer that does not read gets no more.
-    _room: Option<OwnedSemaphorePermit>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Queued {
+    /// Appends another message, to be written by the same system call. Their room is given back at once, too.
+    fn append(&mut self, other: Self) {
+        self.message.append(other.message);
+        match (&mut self.room, other.room) {
+            // All of a connection's messages have theirs from one account.
+            (Some(room), Some(more)) => room.merge(more),
+            (room @ None, more) => *room = more,
+            (Some(_), None) => {}
+        }
+    }
 }
 
 /// Writes the messages of a multiplexed connection, all that are there by one system call, until no one sends more.
@@ -43,11 +56,10 @@ async fn write_queued(
             batch.extend(std::iter::from_fn(|| queue.try_recv().ok()).take(MOST));
         }
         is_shared = batch.len() > 1;
-        let mut messages = batch.iter_mut().map(|queued: &mut Queued| std::mem::take(&mut queued.message));
-        let Some(mut all) = messages.next() else { continue };
-        messages.for_each(|message| all.append(message));
-        write(&mut io, all, pause).await?;
-        batch.clear();
+        let mut queued = batch.drain(..);
+        let Some(mut all) = queued.next() else { continue };
+        queued.for_each(|queued| all.append(queued));
+        write(&mut io, all.message, pause).await?;
     }
     io.shutdown().await
 }
@@ -62,9 +74,22 @@ async fn write(io: &mut (impl AsyncWrite + Unpin), mut message: Buffer, pause: O
             rest.advance(written?);
         }
     }
+    if !rest.has_remaining() {
+        return Ok(());
+    }
     if let Some(written) = io.write_all_buf(&mut rest).now_or_never() {
         return written;
     }
+    // Boxed, so that a call does not carry the room for what it rarely does.
+    Box::pin(write_slowly(io, rest, pause)).await
+}
+
+/// Writes what the peer takes little by little.
+async fn write_slowly(
+    io: &mut (impl AsyncWrite + Unpin),
+    mut rest: Payload,
+    pause: Option<Duration>,
+) -> io::Result<()> {
     let Some(pause) = pause else { return io.write_all_buf(&mut rest).await };
     while rest.has_remaining() {
         let written = timeout(pause, io.write_buf(&mut rest)).await;

@@ -1,11 +1,14 @@
 //! A client's multiplexed connection: many calls at a time, told apart by TTHeader's sequence id.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use fnv::FnvHasher;
 use tokio::io::{AsyncReadExt as _, ReadHalf};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -22,7 +25,10 @@ use crate::wire::ttheader::{CONNECTION_RESET, Limits};
 
 /// A connection; clones share it. It ends with the last of them.
 #[derive(Clone)]
-pub(crate) struct Connection {
+pub(crate) struct Connection(Arc<Ends>);
+
+/// What calls use of a connection.
+struct Ends {
     requests: mpsc::UnboundedSender<Queued>,
     /// How many bytes more may wait to be written.
     room: Arc<Semaphore>,
@@ -33,13 +39,24 @@ pub(crate) struct Connection {
 #[derive(Default)]
 struct Calls {
     waiting: Mutex<Waiting>,
+    /// Whether [`Waiting::closed`] is there: what every call asks first.
+    is_closed: AtomicBool,
 }
 
 #[derive(Default)]
 struct Waiting {
-    answers: HashMap<i32, oneshot::Sender<Message>>,
+    /// By sequence ids, which this side chooses: no one can make them collide.
+    answers: HashMap<i32, oneshot::Sender<Message>, BuildHasherDefault<FnvHasher>>,
     /// Why no more calls are taken. Those that wait may still be answered.
     closed: Option<Error>,
+}
+
+impl Calls {
+    /// From now on no more calls are taken.
+    fn close(&self, waiting: &mut Waiting, why: Error) {
+        waiting.closed.get_or_insert(why);
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
 }
 
 /// A call that waits; given up by dropping it.
@@ -48,12 +65,16 @@ pub(crate) struct Ticket {
     connection: Connection,
     seq_id: i32,
     answer: oneshot::Receiver<Message>,
+    /// Whether the call is still among those that wait, for all that is known here.
+    is_waiting: bool,
 }
 
 impl Drop for Ticket {
     /// An answer that comes later belongs to no one.
     fn drop(&mut self) {
-        lock(&self.connection.calls.waiting).answers.remove(&self.seq_id);
+        if self.is_waiting {
+            lock(&self.connection.0.calls.waiting).answers.remove(&self.seq_id);
+        }
     }
 }
 
@@ -75,12 +96,12 @@ impl Connection {
                 },
             }
         });
-        Self { requests, room: Arc::new(Semaphore::new(UNSENT)), calls }
+        Self(Arc::new(Ends { requests, room: Arc::new(Semaphore::new(UNSENT)), calls }))
     }
 
     /// Whether calls may still be made on it.
     pub(crate) fn is_open(&self) -> bool {
-        !self.requests.is_closed() && lock(&self.calls.waiting).closed.is_none()
+        !self.0.requests.is_closed() && !self.0.calls.is_closed.load(Ordering::Relaxed)
     }
 
     /// Gives a call its place: from here on, the connection's end is the call's.
@@ -88,16 +109,16 @@ impl Connection {
     /// # Errors
     /// The connection takes no more calls. Nothing of this one was sent: another may take it.
     pub(crate) fn reserve(self, seq_id: i32, oneway: bool) -> Result<Place> {
-        let mut waiting = lock(&self.calls.waiting);
+        let (send, answer) = oneshot::channel();
+        let mut waiting = lock(&self.0.calls.waiting);
         if let Some(err) = &waiting.closed {
             return Err(err.clone());
         }
-        let ticket = (!oneway).then(|| {
-            let (send, answer) = oneshot::channel();
+        if !oneway {
             waiting.answers.insert(seq_id, send);
-            Ticket { connection: self.clone(), seq_id, answer }
-        });
+        }
         drop(waiting);
+        let ticket = (!oneway).then(|| Ticket { connection: self.clone(), seq_id, answer, is_waiting: true });
         Ok(Place { connection: self, ticket })
     }
 }
@@ -113,10 +134,10 @@ impl Place {
     /// Sends a request; waits for room where the server does not read. What it gives waits for the answer, if there is to
     /// be one.
     pub(crate) async fn send(self, request: Buffer, peer: &str) -> Result<Option<Ticket>> {
-        let Self { connection: Connection { requests, room, .. }, ticket } = self;
+        let Self { connection: Connection(ends), ticket } = self;
         let len = request.len().min(UNSENT) as u32;
-        let room = room.acquire_many_owned(len).await.ok();
-        requests.send(Queued { message: request, _room: room }).map_err(|_| lost(peer))?;
+        let room = Arc::clone(&ends.room).acquire_many_owned(len).await.ok();
+        ends.requests.send(Queued { message: request, room }).map_err(|_| lost(peer))?;
         Ok(ticket)
     }
 }
@@ -124,8 +145,10 @@ impl Place {
 impl Ticket {
     /// Waits for the answer.
     pub(crate) async fn answer(mut self, peer: &str) -> Result<Message> {
-        let ended = |_| lock(&self.connection.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer));
-        (&mut self.answer).await.map_err(ended)
+        let answer = (&mut self.answer).await;
+        // Either way who answers has taken it from those that wait.
+        self.is_waiting = false;
+        answer.map_err(|_| lock(&self.connection.0.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer)))
     }
 }
 
@@ -142,28 +165,14 @@ async fn read_answers(
     pause: Option<Duration>,
 ) {
     let (mut input, mut reader) = (BytesMut::new(), Reader::new(limits));
+    let mut answers = Vec::new();
     let end = loop {
-        match reader.next(&mut input) {
-            Ok(Some(message)) if !matches!(message.layout, Layout::TtHeader { .. }) => {
-                break Error::protocol("a multiplexed answer has no TTHeader, and so belongs to no call");
-            }
-            Ok(Some(message)) => {
-                let mut waiting = lock(&calls.waiting);
-                if message.header.strings.value(CONNECTION_RESET).is_some() {
-                    // The server is about to end: no more calls here. Those that wait are still answered.
-                    waiting.closed.get_or_insert_with(|| connection_lost(&peer, "the server is about to close it"));
-                }
-                // 0 is no call's: Kitex's servers say with it that they stop.
-                if let Some(answer) = waiting.answers.remove(&message.header.seq_id) {
-                    // Where the call was given up meanwhile, its answer is too.
-                    let _ = answer.send(message);
-                }
-                continue;
-            }
-            Ok(None) => {}
-            Err(err) => break err,
+        let read = take_answers(&mut reader, &mut input, &mut answers);
+        hand_out(&mut answers, &calls, &peer);
+        if let Err(err) = read {
+            break err;
         }
-        input.reserve(READ);
+        reader.reserve(&mut input, READ);
         let read = match pause {
             None => io.read_buf(&mut input).await,
             Some(pause) => {
@@ -183,8 +192,43 @@ async fn read_answers(
         }
     };
     let mut waiting = lock(&calls.waiting);
-    waiting.closed.get_or_insert(end);
+    calls.close(&mut waiting, end);
     waiting.answers.clear();
+}
+
+/// Takes all answers that are there.
+fn take_answers(reader: &mut Reader, input: &mut BytesMut, answers: &mut Vec<Message>) -> Result<()> {
+    while let Some(message) = reader.next(input)? {
+        if !matches!(message.layout, Layout::TtHeader { .. }) {
+            return Err(Error::protocol("a multiplexed answer has no TTHeader, and so belongs to no call"));
+        }
+        answers.push(message);
+    }
+    Ok(())
+}
+
+/// Hands answers out under one lock, and wakes who waits for them when it is free again.
+fn hand_out(answers: &mut Vec<Message>, calls: &Calls, peer: &str) {
+    if answers.is_empty() {
+        return;
+    }
+    let mut waiting = lock(&calls.waiting);
+    let found: Vec<_> = answers
+        .drain(..)
+        .filter_map(|message| {
+            if message.header().strings.value(CONNECTION_RESET).is_some() {
+                // The server is about to end: no more calls here. Those that wait are still answered.
+                calls.close(&mut waiting, connection_lost(peer, "the server is about to close it"));
+            }
+            // 0 is no call's: Kitex's servers say with it that they stop.
+            Some((waiting.answers.remove(&message.header().seq_id)?, message))
+        })
+        .collect();
+    drop(waiting);
+    for (answer, message) in found {
+        // Where the call was given up meanwhile, its answer is too.
+        let _ = answer.send(message);
+    }
 }
 
 /// How many bytes wait to be written at most; a larger request waits alone.

@@ -1,5 +1,6 @@
 //! A server's ping-pong connection.
 
+use std::borrow::Cow;
 use std::io;
 use std::ops::Range;
 use std::pin::{Pin, pin};
@@ -116,7 +117,7 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
             }
         };
         idle.is_used = true;
-        if message.header.flags & ttheader::OUT_OF_ORDER != 0 {
+        if message.header().flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
         }
         let answering = caller.answer(Call::read(message)?, |task| input.poll_lost(task));
@@ -220,7 +221,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 self.looks -= 1;
                 return Ok(Came::Part);
             }
-            self.bytes.reserve(READ);
+            self.reader.reserve(&mut self.bytes, READ);
             // Between messages a peer may rest; inside one it may not.
             let is_between = self.is_between();
             let count = if is_between {
@@ -321,7 +322,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                     }
                     Ok(Came::Silence(err)) => {
                         if let Some(message) = input.begun().and_then(|message| caller.answer_begun(message)) {
-                            drop(replies.send(Queued { message, _room: None }));
+                            drop(replies.send(Queued { message, room: None }));
                         }
                         break 'calls Err(err);
                     }
@@ -337,7 +338,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                 }
                 () = &mut draining => {
                     // As Kitex: a frame of no call tells the client to use another connection.
-                    drop(replies.send(Queued { message: stop_frame()?, _room: None }));
+                    drop(replies.send(Queued { message: stop_frame()?, room: None }));
                     last_call = Some(Instant::now() + LAST_CALL);
                 }
                 () = idle.passed() => if idle.is_over(room.is_taken() || !input.is_between()) {
@@ -389,7 +390,7 @@ async fn answer_later(
     let mut lost = pin!(lost.wait());
     match caller.answer(call, |task| lost.as_mut().poll(task)).await {
         // Where the connection is gone, so is who waits for the reply.
-        Ok(Replied { reply: Some(message), .. }) => drop(replies.send(Queued { message, _room: room })),
+        Ok(Replied { reply: Some(message), .. }) => drop(replies.send(Queued { message, room })),
         Ok(Replied { reply: None, .. }) => {}
         Err(err) => tracing::debug!(peer = %caller.peer, %err, "a multiplexed call could not be answered"),
     }
@@ -454,7 +455,7 @@ impl Caller {
         Call { message, args, request }: Call,
         mut lost: impl FnMut(&mut Task<'_>) -> Poll<Error>,
     ) -> Result<Replied> {
-        let route = match self.find(&message.header, &request.name) {
+        let route = match self.find(message.header(), &request.name) {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
         };
@@ -462,7 +463,7 @@ impl Caller {
         if let Some(text) = not_pingpong(method) {
             return request.except(ApplicationException::INTERNAL_ERROR, &text, self.reply_header()?).map(keep);
         }
-        let context = context(method, &self.peer, &message.header);
+        let context = context(method, &self.peer, message.header());
         let admission = match self.host.dispatch.admit(&context) {
             Ok(admission) => admission,
             Err(_) if method.oneway => return Ok(Replied { reply: None, keep: true }),
@@ -521,7 +522,7 @@ impl Caller {
     /// does not name a method.
     fn answer_begun(&self, message: Message) -> Option<Buffer> {
         let Call { message, request, .. } = Call::read(message).ok()?;
-        let refused = match self.find(&message.header, &request.name) {
+        let refused = match self.find(message.header(), &request.name) {
             Ok(route) if self.host.dispatch.method(route).oneway => return None,
             Ok(_) => {
                 let text = format!("connection read timeout {}", self.peer);
@@ -534,8 +535,8 @@ impl Caller {
 
     /// Finds the method of a request.
     fn find(&self, header: &Header, name: &[u8]) -> Result<Route, (i32, String)> {
-        let service = header.strings.value(ttheader::SERVICE).map(String::from_utf8_lossy);
-        self.host.dispatch.find_message(service.as_deref(), &String::from_utf8_lossy(name))
+        let service = header.strings.value(ttheader::SERVICE).map(text);
+        self.host.dispatch.find_message(service.as_deref(), &text(name))
     }
 
     /// Writes what a call came to.
@@ -579,11 +580,11 @@ impl Caller {
 
 /// Writes what a handler sends beside its answer, whatever that is.
 fn put_beside(header: &mut Header, context: &Context) -> Result<()> {
-    let metadata = context.take_header();
+    let Some((metadata, backward)) = context.take_said() else { return Ok(()) };
     for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
         header.strings.push(name.as_str(), value.as_bytes())?;
     }
-    for (key, value) in context.take_backward() {
+    for (key, value) in backward {
         header.strings.push(&key, &value)?;
     }
     Ok(())
@@ -671,15 +672,25 @@ fn not_pingpong(method: &Method) -> Option<String> {
 
 /// Reads who calls, how long they wait, and their metainfo.
 fn context(method: &'static Method, peer: &Address, header: &Header) -> Context {
-    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
-    let said = |key| header.ints.value(key).map(text).filter(|value| !value.is_empty());
-    let caller =
-        context::Caller { service: said(key::FROM_SERVICE), method: said(key::FROM_METHOD), log_id: said(key::LOG_ID) };
-    let timeout = header.ints.value(key::RPC_TIMEOUT).map(text).and_then(|millis| millis.parse().ok());
-    let timeout = timeout.filter(|millis| *millis > 0).map(Duration::from_millis);
+    if header.is_empty() {
+        return Context::new(Some(method), Some(peer.clone()), None, Metadata::new());
+    }
+    let text = |value: &[u8]| text(value).into_owned();
+    let (mut caller, mut timeout) = (context::Caller::default(), None);
+    for (key, value) in header.ints.iter() {
+        let said = || Some(text(value)).filter(|value| !value.is_empty());
+        match key {
+            key::FROM_SERVICE => caller.service = said(),
+            key::FROM_METHOD => caller.method = said(),
+            key::LOG_ID => caller.log_id = said(),
+            key::RPC_TIMEOUT => timeout = said().and_then(|millis| millis.parse().ok()).filter(|millis| *millis > 0),
+            _ => {}
+        }
+    }
+    let timeout = timeout.map(Duration::from_millis);
     let (mut metainfo, mut metadata) = (Metainfo::default(), Metadata::new());
     for (name, value) in header.strings.iter().filter(|(_, value)| !value.is_empty()) {
-        let name = String::from_utf8_lossy(name);
+        let name = self::text(name);
         let (pairs, key) = if let Some(key) = name.strip_prefix("RPC_TRANSIT_") {
             (&mut metainfo.transient, key)
         } else if let Some(key) = name.strip_prefix("RPC_PERSIST_") {
@@ -699,6 +710,11 @@ fn context(method: &'static Method, peer: &Address, header: &Header) -> Context 
         metainfo.transient.insert("gdpr-token".to_owned(), text(token));
     }
     Context::of_message(method, peer.clone(), timeout, caller, metadata, metainfo)
+}
+
+/// A peer's bytes as text, which they mostly are.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 fn not_written(peer: &Address, err: &io::Error) -> Error {

@@ -1,0 +1,248 @@
+//! Keys and values of a TTHeader, in wire form: no map is built to write or read them.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::{VALUE_MAX, too_large};
+use crate::codec::Buffer;
+use crate::error::Result;
+
+/// Values by number, in wire form: no map is built to write or read them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Ints(Pairs);
+
+impl Ints {
+    /// Appends a value.
+    ///
+    /// # Errors
+    /// A value beyond 65,535 bytes.
+    pub(crate) fn push(&mut self, key: u16, value: impl AsRef<[u8]>) -> Result<()> {
+        let value = value.as_ref();
+        let len = length(value).ok_or_else(|| too_large("TTHeader value", value.len(), VALUE_MAX))?;
+        self.0.push(key.to_be_bytes(), [&[], &[]], len, value);
+        Ok(())
+    }
+
+    /// All values, in the order of the wire: of a key that comes twice the last one counts. Raw bytes: text, unless a Volo
+    /// peer wrote [`key::MSG_TYPE`](super::key::MSG_TYPE).
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        let mut rest = self.0.bytes.as_slice();
+        std::iter::from_fn(move || Some((number(&mut rest)?, counted(&mut rest)?)))
+    }
+
+    /// Reads a block behind its id; `None`: it does not end inside `rest`.
+    pub(super) fn parse(&mut self, frame: &Bytes, rest: &mut &[u8]) -> Option<()> {
+        self.0.parse(frame, rest, |rest| number(rest).map(drop))
+    }
+
+    pub(super) const fn new() -> Self {
+        Self(Pairs::new())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.count == 0
+    }
+
+    pub(super) fn put_len(&self) -> usize {
+        self.0.put_len()
+    }
+
+    pub(super) fn put(&self, id: u8, buffer: &mut Buffer) {
+        self.0.put(id, buffer);
+    }
+}
+
+impl fmt::Debug for Ints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(key, value)| (key, String::from_utf8_lossy(value)))).finish()
+    }
+}
+
+/// Values by name, in wire form: no map is built to write or read them.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub(crate) struct Strings(Pairs);
+
+impl Strings {
+    /// Appends a value.
+    ///
+    /// # Errors
+    /// A name or value beyond 65,535 bytes.
+    pub(crate) fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.push_prefixed("", name, value)
+    }
+
+    /// Appends a value whose name is put together of two parts.
+    ///
+    /// # Errors
+    /// As [`Strings::push`].
+    pub(crate) fn push_prefixed(
+        &mut self,
+        prefix: &str,
+        name: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+    ) -> Result<()> {
+        let (prefix, name, value) = (prefix.as_bytes(), name.as_ref(), value.as_ref());
+        let name_len = prefix.len() + name.len();
+        let name_prefix = u16::try_from(name_len).ok().map(u16::to_be_bytes);
+        let name_prefix = name_prefix.ok_or_else(|| too_large("TTHeader key", name_len, VALUE_MAX))?;
+        let len = length(value).ok_or_else(|| too_large("TTHeader value", value.len(), VALUE_MAX))?;
+        self.0.push(name_prefix, [prefix, name], len, value);
+        Ok(())
+    }
+
+    /// The value of a name, the last one where there are several.
+    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
+        self.iter().filter(|(it, _)| *it == name.as_bytes()).map(|(_, value)| value).last()
+    }
+
+    /// All names and values, in the order of the wire: of a name that comes twice the last value counts.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest = self.0.bytes.as_slice();
+        std::iter::from_fn(move || Some((counted(&mut rest)?, counted(&mut rest)?)))
+    }
+
+    /// Reads a block behind its id; `None`: it does not end inside `rest`.
+    pub(super) fn parse(&mut self, frame: &Bytes, rest: &mut &[u8]) -> Option<()> {
+        self.0.parse(frame, rest, |rest| counted(rest).map(drop))
+    }
+
+    pub(super) const fn new() -> Self {
+        Self(Pairs::new())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.count == 0
+    }
+
+    pub(super) fn put_len(&self) -> usize {
+        self.0.put_len()
+    }
+
+    pub(super) fn put(&self, id: u8, buffer: &mut Buffer) {
+        self.0.put(id, buffer);
+    }
+}
+
+impl fmt::Debug for Strings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy;
+        f.debug_map().entries(self.iter().map(|(name, value)| (text(name), text(value)))).finish()
+    }
+}
+
+/// Keys and values as they stand in a block, behind their number.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Pairs {
+    count: usize,
+    bytes: Memory,
+}
+
+/// The bytes of pairs.
+#[derive(Clone, Default)]
+struct Memory {
+    /// As they were put.
+    own: Vec<u8>,
+    /// As they came, in their frame; none are this side's own then.
+    shared: Bytes,
+}
+
+impl Memory {
+    const fn new() -> Self {
+        Self { own: Vec::new(), shared: Bytes::new() }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        if self.shared.is_empty() { &self.own } else { &self.shared }
+    }
+
+    /// To be written to.
+    fn own(&mut self) -> &mut Vec<u8> {
+        if !self.shared.is_empty() {
+            self.own = std::mem::take(&mut self.shared).to_vec();
+        }
+        &mut self.own
+    }
+}
+
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Memory {}
+
+/// The first memory of pairs, in bytes: what a call usually says of itself.
+const FIRST: usize = 128;
+
+impl Pairs {
+    const fn new() -> Self {
+        Self { count: 0, bytes: Memory::new() }
+    }
+
+    /// Appends a pair: its head, the rest of its key, and its value behind its length.
+    fn push<const N: usize>(&mut self, head: [u8; N], key: [&[u8]; 2], len: [u8; 2], value: &[u8]) {
+        let bytes = self.bytes.own();
+        if bytes.capacity() == 0 {
+            bytes.reserve(FIRST);
+        }
+        bytes.extend_from_slice(&head);
+        key.into_iter().filter(|part| !part.is_empty()).for_each(|part| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(&len);
+        bytes.extend_from_slice(value);
+        self.count += 1;
+    }
+
+    /// Appends the pairs of a frame's block, once all of them are known to be there.
+    fn parse(&mut self, frame: &Bytes, rest: &mut &[u8], key: impl Fn(&mut &[u8]) -> Option<()>) -> Option<()> {
+        let count = number(rest)?;
+        let block = *rest;
+        for _ in 0..count {
+            key(rest)?;
+            counted(rest)?;
+        }
+        let block = block.get(..block.len() - rest.len())?;
+        if self.count == 0 {
+            self.bytes = Memory { own: Vec::new(), shared: frame.slice_ref(block) };
+        } else {
+            self.bytes.own().extend_from_slice(block);
+        }
+        self.count += usize::from(count);
+        Some(())
+    }
+
+    /// How many bytes the block takes; none where it is left out.
+    fn put_len(&self) -> usize {
+        if self.count == 0 { 0 } else { 3 + self.bytes.as_slice().len() }
+    }
+
+    fn put(&self, id: u8, buffer: &mut Buffer) {
+        if self.count == 0 {
+            return;
+        }
+        // A pair takes 4 bytes, so that a header cannot hold more pairs than a `u16` counts.
+        let [high, low] = (self.count as u16).to_be_bytes();
+        buffer.put(&[id, high, low]);
+        buffer.put(self.bytes.as_slice());
+    }
+}
+
+fn number(rest: &mut &[u8]) -> Option<u16> {
+    let (number, tail) = rest.split_first_chunk()?;
+    *rest = tail;
+    Some(u16::from_be_bytes(*number))
+}
+
+/// Reads bytes behind their number.
+pub(super) fn counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = number(rest)?;
+    let (bytes, tail) = rest.split_at_checked(len.into())?;
+    *rest = tail;
+    Some(bytes)
+}
+
+/// The number of bytes before them; `None`: they are too many.
+pub(super) fn length(bytes: &[u8]) -> Option<[u8; 2]> {
+    u16::try_from(bytes.len()).ok().map(u16::to_be_bytes)
+}
