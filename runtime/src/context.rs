@@ -674,6 +674,12 @@ pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
+/// So much later. What no clock can tell, as who means "never" may ask for, is as far away as tokio's own timers take it to be.
+pub(crate) fn later(than: Instant, by: Duration) -> Instant {
+    const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    than.checked_add(by).unwrap_or_else(|| than + NEVER)
+}
+
 /// Locks what no panic can leave half-done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,8 +8,8 @@ use std::time::Duration;
 use thrill::breaker::{BreakerConfig, CircuitBreaker};
 use thrill::net::{BoxIo, Connect};
 use thrill::{
-    ClientBuilder, Context, Error, KeepaliveEnforcement, LongConnection, Payload, Registration, Result, Running,
-    Server, Stage, StreamClientBuilder, Transport, WarmUp, async_trait,
+    ClientBuilder, Context, Error, Keepalive, KeepaliveEnforcement, LongConnection, Payload, Registration, Result,
+    Running, Server, Stage, StreamClientBuilder, Transport, WarmUp, async_trait,
 };
 use thrill_tests::h2peer::wire::{ENHANCE_YOUR_CALM, REFUSED_STREAM};
 use thrill_tests::h2peer::{Frame, Peer, Port, fields, reply, request, say, soon};
@@ -493,4 +493,35 @@ impl thrill::Register for Nowhere {
     async fn deregister(&self, _: &Registration) -> Result<()> {
         Ok(())
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_beyond_all_clocks_is_no_time() {
+    const NEVER: Duration = Duration::MAX;
+    let keepalive = Keepalive { time: NEVER, timeout: NEVER, without_streams: true };
+    let server = Server::new()
+        .detection_timeout(NEVER)
+        .partial_timeout(NEVER)
+        .read_write_timeout(NEVER)
+        .max_connection_idle_time(NEVER)
+        .max_connection_age(NEVER)
+        .max_connection_age_grace(NEVER)
+        .keepalive(keepalive)
+        .keepalive_enforcement(KeepaliveEnforcement { min_time: NEVER, without_streams: true });
+    let (running, addr) = serve(server).await;
+    for transport in [Transport::Framed, Transport::TtHeaderFramed, Transport::Http2] {
+        let client = WhenceClient::builder("whence").host_ports([&addr]).transport(transport);
+        let client = client.connect_timeout(NEVER).rpc_timeout(NEVER).read_write_timeout(NEVER).keepalive(keepalive);
+        let said = within(client.build().unwrap().whence().into_future()).await;
+        assert_eq!(said.unwrap(), "", "{transport:?}");
+    }
+    running.shutdown().await;
+
+    let server = Server::new().exit_wait_time(NEVER).max_connection_age(NEVER).keepalive(keepalive);
+    let served = Script::new().serve_with(server, "127.0.0.1:0").await;
+    let client = EdgeStreamClient::builder("edge").host_ports([&served.addr]).connect_timeout(NEVER).timeout(NEVER);
+    let client = client.recv_timeout(NEVER).send_timeout(NEVER).keepalive(keepalive).build().unwrap();
+    let mut stream = client.talk().await.unwrap();
+    exchange(&mut stream, "hi").await;
+    finish(stream).await;
 }

@@ -12,7 +12,7 @@ use super::breaker::{CircuitBreaker, Outcome};
 use super::call::CallOptions;
 use super::discovery::{Discover, Instance};
 use super::pool::{Patience, Peer, Pool};
-use crate::context::{Context, lock};
+use crate::context::{Context, later, lock, now};
 use crate::error::{Error, Result, Stage};
 use crate::transport::http2::client::Refused;
 
@@ -389,7 +389,7 @@ impl Patience {
 
     /// When it ends, and the error of that.
     fn until(&self, timed_out: impl FnOnce(Duration) -> Error) -> (Instant, Error) {
-        let by_timeout = crate::context::now() + self.connect_timeout;
+        let by_timeout = later(now(), self.connect_timeout);
         match self.deadline {
             Some((at, after)) if at < by_timeout => {
                 (at, Error::DeadlineExceeded { during: Stage::Connect, after, peer: None })

@@ -4,9 +4,10 @@ use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
 
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Sleep, sleep};
 
 use crate::codec::Encode;
+use crate::context::{later, now};
 use crate::error::{Error, Result, Stage, StreamTimeout};
 use crate::metadata::Metadata;
 use crate::transport::{Frame, Halves, RecvHalf, SendHalf};
@@ -41,7 +42,7 @@ impl Watch {
     fn poll_expired(&mut self, task: &mut Task<'_>) -> Poll<Error> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(self.timeout.timeout)));
         if !std::mem::replace(&mut self.is_waiting, true) {
-            timer.as_mut().reset(Instant::now() + self.timeout.timeout);
+            timer.as_mut().reset(later(now(), self.timeout.timeout).into());
         }
         ready!(timer.as_mut().poll(task));
         self.is_waiting = false;

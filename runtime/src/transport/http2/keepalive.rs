@@ -6,7 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use h2::{Ping, PingPong};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
+
+use crate::context::{later, now};
 
 use super::gather::Pulse;
 
@@ -110,7 +112,7 @@ pub(super) struct Probe {
 impl Probe {
     /// `None` where the connection's pings are not to be had, which is once.
     pub(super) fn new(config: Keepalive, ping: Option<PingPong>) -> Option<Self> {
-        let timer = Box::pin(sleep_until(Instant::now() + config.time));
+        let timer = Box::pin(sleep(config.time));
         Some(Self { config, ping: ping?, timer, is_waiting: false })
     }
 
@@ -129,14 +131,14 @@ impl Probe {
                 }
             }
             ready!(self.timer.as_mut().poll(task));
-            let quiet_until = pulse.last_read() + self.config.time;
+            let quiet_until = Instant::from_std(later(pulse.last_read().into_std(), self.config.time));
             if quiet_until > Instant::now() {
                 self.timer.as_mut().reset(quiet_until);
             } else if pulse.active() == 0 && !self.config.without_streams {
                 self.rest();
             } else if self.ping.send_ping(Ping::opaque()).is_ok() {
                 self.is_waiting = true;
-                self.timer.as_mut().reset(Instant::now() + self.config.timeout);
+                self.timer.as_mut().reset(later(now(), self.config.timeout).into());
             } else {
                 return Poll::Ready(());
             }
@@ -144,6 +146,6 @@ impl Probe {
     }
 
     fn rest(&mut self) {
-        self.timer.as_mut().reset(Instant::now() + self.config.time);
+        self.timer.as_mut().reset(later(now(), self.config.time).into());
     }
 }

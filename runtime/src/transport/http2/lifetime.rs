@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::Config;
+use crate::context::later;
 
 /// Ends a connection that is idle for too long, or too old.
 pub(super) struct Lifetime {
@@ -76,7 +77,8 @@ impl Idle {
         }
         loop {
             ready!(self.timer.as_mut().poll(task));
-            let until = self.since.unwrap_or_else(Instant::now) + self.time;
+            let since = self.since.unwrap_or_else(Instant::now);
+            let until = Instant::from_std(later(since.into_std(), self.time));
             if self.since.is_some() && until <= Instant::now() {
                 return Poll::Ready(());
             }
@@ -87,5 +89,6 @@ impl Idle {
 
 /// A tenth more or less, so that connections that were made together do not end together.
 fn jittered(age: Duration) -> Duration {
-    age.mul_f64(0.9 + 0.2 * fastrand::f64())
+    let factor = 0.9 + 0.2 * fastrand::f64();
+    Duration::try_from_secs_f64(age.as_secs_f64() * factor).unwrap_or(Duration::MAX)
 }
