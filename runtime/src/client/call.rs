@@ -242,7 +242,7 @@ impl<S: Open> IntoFuture for StreamCall<S> {
             let Some(watch) = shared.observers.watch(&cx) else {
                 return Ok(S::open(Opened(open(&shared, &cx, &options, request, None).await?)));
             };
-            let opened = Box::pin(watch.within(open(&shared, &cx, &options, request, Some(&watch)))).await;
+            let opened = watch.within(open(&shared, &cx, &options, request, Some(&watch))).boxed().await;
             // From now on the receiving half tells of the end.
             watch.opened();
             opened.inspect_err(|err| watch.finish(&Err(err.clone()))).map(|stream| S::open(Opened(stream)))
@@ -341,7 +341,7 @@ impl<T: Success, E: Throws> Call<T, E> {
         let Some(watch) = self.shared.observers.watch(&cx) else {
             return call_through(&self.shared, &cx, &self.options, self.args).await;
         };
-        let answer = Box::pin(watch.within(call_through(&self.shared, &cx, &self.options, self.args))).await;
+        let answer = watch.within(call_through(&self.shared, &cx, &self.options, self.args)).boxed().await;
         watch.finish(&answer.as_ref().map(drop).map_err(Error::clone));
         answer
     }
@@ -356,7 +356,7 @@ async fn call_through<T: Success, E: Throws>(
 ) -> Result<Answer<T, E>> {
     let admitted = shared.admit(cx)?;
     let called = if shared.layers.are_around_calls() {
-        Box::pin(call_layered(shared, cx, options, args)).await
+        call_layered(shared, cx, options, args).boxed().await
     } else {
         call(shared, cx, options, &mut *args).await
     };
@@ -406,7 +406,7 @@ async fn call<T: Success, E: Throws>(
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
         // Boxed, so that a call over a stream has no room for it.
-        let mut answer = Box::pin(message::call(shared, messages, cx, options, args)).await?;
+        let mut answer = message::call(shared, messages, cx, options, args).boxed().await?;
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer) });
     }

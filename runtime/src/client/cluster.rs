@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout_at};
 
@@ -99,7 +100,7 @@ impl Cluster {
         };
         match known {
             Some(known) => known,
-            None => Box::pin(self.first_instances(pool, patience)).await,
+            None => self.first_instances(pool, patience).boxed().await,
         }
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::time::timeout_at;
 
 use super::call::{CallOptions, count};
@@ -64,7 +65,7 @@ pub(super) async fn call(
         }
     };
     // Boxed, so that a call of its own does not carry the room.
-    Box::pin(within).await
+    within.boxed().await
 }
 
 /// Makes a call that no other call can end.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use futures_util::future::Either;
 use tokio::time::timeout_at;
 use tokio_util::task::AbortOnDropHandle;
@@ -282,13 +283,14 @@ impl Pool {
             Some(opened) => return Either::Left(ready(Ok(opened))),
         }
         let dial = self.dial(peer, patience);
-        Either::Right(Box::pin(async move {
+        let dialled = async move {
             let connection = match slot {
                 Some(slot) => dial.http2_in(slot).await?,
                 None => dial.http2().await?,
             };
             Ok(open(&connection))
-        }))
+        };
+        Either::Right(dialled.boxed())
     }
 
     /// The next multiplexed connection to a peer.
@@ -300,7 +302,7 @@ impl Pool {
         if let Some(connection) = slot.open() {
             return Ok(connection);
         }
-        Box::pin(self.dial(peer, patience).mux_in(slot)).await
+        self.dial(peer, patience).mux_in(slot).boxed().await
     }
 
     /// Makes connections to a peer that calls find there later, as many as there may be at most.
@@ -344,7 +346,7 @@ impl Pool {
             return Ok(connection);
         }
         let dial = self.dial(peer, patience);
-        let io = Box::pin(dial.connect()).await?;
+        let io = dial.connect().boxed().await?;
         Ok(Box::new(client::Connection::new(io, self.limits, self.read_write_timeout)))
     }
 
