@@ -141,8 +141,8 @@ impl Header {
             buffer.put(&len);
             buffer.put(token);
         }
-        self.strings.put(INFO_STRINGS, buffer);
-        self.ints.put(INFO_INTS, buffer);
+        self.strings.put(buffer);
+        self.ints.put(buffer);
         let padding = 4 * usize::from(words) - len;
         buffer.put([0; 3].get(..padding).unwrap_or_default());
         Ok(frame)

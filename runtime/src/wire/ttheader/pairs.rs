@@ -4,13 +4,44 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use super::{VALUE_MAX, too_large};
+use super::{INFO_INTS, INFO_STRINGS, VALUE_MAX, too_large};
 use crate::codec::Buffer;
 use crate::error::Result;
 
-/// Values by number, in wire form: no map is built to write or read them.
+/// Values by number.
+pub(crate) type Ints = Block<INFO_INTS>;
+
+/// Values by name.
+pub(crate) type Strings = Block<INFO_STRINGS>;
+
+/// The pairs of one kind of info block, told by its id.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Ints(Pairs);
+pub(crate) struct Block<const ID: u8>(Pairs);
+
+impl<const ID: u8> Block<ID> {
+    pub(super) const fn new() -> Self {
+        Self(Pairs::new())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.count == 0
+    }
+
+    /// How many bytes the block takes; none where it is left out.
+    pub(super) fn put_len(&self) -> usize {
+        if self.is_empty() { 0 } else { 3 + self.0.bytes.as_slice().len() }
+    }
+
+    pub(super) fn put(&self, buffer: &mut Buffer) {
+        if self.is_empty() {
+            return;
+        }
+        // A pair takes 4 bytes, so that a header cannot hold more pairs than a `u16` counts.
+        let [high, low] = (self.0.count as u16).to_be_bytes();
+        buffer.put(&[ID, high, low]);
+        buffer.put(self.0.bytes.as_slice());
+    }
+}
 
 impl Ints {
     /// Appends a value.
@@ -35,22 +66,6 @@ impl Ints {
     pub(super) fn parse(&mut self, frame: &Bytes, rest: &mut &[u8]) -> Option<()> {
         self.0.parse(frame, rest, |rest| number(rest).map(drop))
     }
-
-    pub(super) const fn new() -> Self {
-        Self(Pairs::new())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.count == 0
-    }
-
-    pub(super) fn put_len(&self) -> usize {
-        self.0.put_len()
-    }
-
-    pub(super) fn put(&self, id: u8, buffer: &mut Buffer) {
-        self.0.put(id, buffer);
-    }
 }
 
 impl fmt::Debug for Ints {
@@ -58,10 +73,6 @@ impl fmt::Debug for Ints {
         f.debug_map().entries(self.iter().map(|(key, value)| (key, String::from_utf8_lossy(value)))).finish()
     }
 }
-
-/// Values by name, in wire form: no map is built to write or read them.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Strings(Pairs);
 
 impl Strings {
     /// Appends a value.
@@ -105,22 +116,6 @@ impl Strings {
     /// Reads a block behind its id; `None`: it does not end inside `rest`.
     pub(super) fn parse(&mut self, frame: &Bytes, rest: &mut &[u8]) -> Option<()> {
         self.0.parse(frame, rest, |rest| counted(rest).map(drop))
-    }
-
-    pub(super) const fn new() -> Self {
-        Self(Pairs::new())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.count == 0
-    }
-
-    pub(super) fn put_len(&self) -> usize {
-        self.0.put_len()
-    }
-
-    pub(super) fn put(&self, id: u8, buffer: &mut Buffer) {
-        self.0.put(id, buffer);
     }
 }
 
@@ -210,21 +205,6 @@ impl Pairs {
         }
         self.count += usize::from(count);
         Some(())
-    }
-
-    /// How many bytes the block takes; none where it is left out.
-    fn put_len(&self) -> usize {
-        if self.count == 0 { 0 } else { 3 + self.bytes.as_slice().len() }
-    }
-
-    fn put(&self, id: u8, buffer: &mut Buffer) {
-        if self.count == 0 {
-            return;
-        }
-        // A pair takes 4 bytes, so that a header cannot hold more pairs than a `u16` counts.
-        let [high, low] = (self.count as u16).to_be_bytes();
-        buffer.put(&[id, high, low]);
-        buffer.put(self.bytes.as_slice());
     }
 }
 
