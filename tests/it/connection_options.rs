@@ -16,8 +16,8 @@ use thrill_tests::h2peer::{Frame, Peer, Port, fields, reply, request, say, soon}
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
-use crate::connections::{Proxy, refusing};
-use crate::public_api::{EdgeServer, EdgeStreamClient, Note, Script, Served, Talk, assert_error, within};
+use crate::connections::{Proxy, exchange, finish, refusing};
+use crate::public_api::{EdgeServer, EdgeStreamClient, Note, Script, Served, assert_error, within};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -47,16 +47,6 @@ fn in_memory(script: Script, server: Server) -> (Served, EdgeStreamClient) {
     let (served, connector) = script.serve_in_memory(server);
     let client = EdgeStreamClient::builder("edge").host_ports(["memory"]).connection_pool_size(1);
     (served, client.connector(connector).build().unwrap())
-}
-
-async fn exchange(stream: &mut Talk, text: &str) {
-    stream.send(Note::of(text)).await.unwrap();
-    assert_eq!(within(stream.recv()).await.unwrap(), Some(Note::of(text)));
-}
-
-async fn finish(mut stream: Talk) {
-    stream.close().await.unwrap();
-    assert_eq!(within(stream.recv()).await.unwrap(), None);
 }
 
 async fn until(is_so: impl Fn() -> bool) {

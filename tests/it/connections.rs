@@ -107,12 +107,12 @@ async fn ask(client: &EdgeStreamClient) -> Result<String> {
 }
 
 /// An exchange on a stream that goes on.
-async fn exchange(stream: &mut Talk, text: &str) {
+pub(crate) async fn exchange(stream: &mut Talk, text: &str) {
     stream.send(Note::of(text)).await.unwrap();
     assert_eq!(within(stream.recv()).await.unwrap(), Some(Note::of(text)));
 }
 
-async fn finish(mut stream: Talk) {
+pub(crate) async fn finish(mut stream: Talk) {
     stream.close().await.unwrap();
     assert_eq!(within(stream.recv()).await.unwrap(), None);
 }
