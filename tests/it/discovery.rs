@@ -346,19 +346,22 @@ async fn a_source_that_says_nothing_costs_a_call_its_connect_timeout_or_its_dead
 #[tokio::test(flavor = "multi_thread")]
 async fn a_source_ends_with_its_client() {
     #[derive(Debug)]
-    struct Watched(#[allow(dead_code)] tokio::sync::mpsc::UnboundedSender<()>, String);
+    struct Watched {
+        addr: String,
+        _alive: tokio::sync::mpsc::UnboundedSender<()>,
+    }
     #[async_trait]
     impl Discover for Watched {
         async fn next(&mut self, _service: &str) -> Result<Vec<Instance>> {
-            if self.1.is_empty() {
+            if self.addr.is_empty() {
                 std::future::pending().await
             }
-            Ok(vec![Instance::new(std::mem::take(&mut self.1))])
+            Ok(vec![Instance::new(std::mem::take(&mut self.addr))])
         }
     }
     let served = named("a").await;
     let (alive, mut ended) = tokio::sync::mpsc::unbounded_channel();
-    let source = Watched(alive, served.addr.clone());
+    let source = Watched { addr: served.addr.clone(), _alive: alive };
     let client = EdgeStreamClient::builder("edge").discover(source).build().unwrap();
     assert_eq!(ask(&client).await.unwrap(), "a");
     drop(client);
