@@ -405,8 +405,7 @@ async fn call<T: Success, E: Throws>(
     args: &mut dyn AnyMessage,
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
-        // Boxed, so that a call over a stream has no room for it.
-        let mut answer = message::call(shared, messages, cx, options, args).boxed().await?;
+        let mut answer = message::call(shared, messages, cx, options, args).await?;
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer) });
     }

@@ -1,14 +1,16 @@
 //! A ping-pong call: one message there, one back.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::ops::Range;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
-use futures_util::FutureExt as _;
-use tokio::time::timeout_at;
+use tokio::task::unconstrained;
+use tokio::time::sleep_until;
 
 use super::call::{CallOptions, count};
 use super::channel::{Messages, Shared, check_deadline};
@@ -18,7 +20,7 @@ use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
 use crate::error::{Error, Result, Stage};
 use crate::metadata::Metadata;
-use crate::middleware::AnyMessage;
+use crate::middleware::{AnyMessage, BoxFuture};
 use crate::observe::Stats;
 use crate::status::BizStatusError;
 use crate::transport::http2::client::Refused;
@@ -48,24 +50,23 @@ impl Kept {
 }
 
 /// Makes a call, within its deadline and as long as the call that it is part of.
-pub(super) async fn call(
-    shared: &Shared,
+///
+/// Boxed, so that a call over a stream has no room for it.
+pub(super) fn call<'a>(
+    shared: &'a Shared,
     messages: Messages,
-    cx: &Context,
-    options: &CallOptions,
-    args: &mut dyn AnyMessage,
-) -> Result<Answer> {
-    check_deadline(cx.deadline().zip(cx.timeout()))?;
-    let Some(parent) = cx.parent() else { return call_unbounded(shared, messages, cx, options, args).await };
-    let within = async {
+    cx: &'a Context,
+    options: &'a CallOptions,
+    args: &'a mut dyn AnyMessage,
+) -> BoxFuture<'a, Result<Answer>> {
+    let Some(parent) = cx.parent() else { return Box::pin(call_unbounded(shared, messages, cx, options, args)) };
+    Box::pin(async move {
         tokio::select! {
             biased;
             called = call_unbounded(shared, messages, cx, options, args) => called,
             cause = parent.cancelled() => Err(cause.cascade()),
         }
-    };
-    // Boxed, so that a call of its own does not carry the room.
-    within.boxed().await
+    })
 }
 
 /// Makes a call that no other call can end.
@@ -77,11 +78,16 @@ async fn call_unbounded(
     args: &mut dyn AnyMessage,
 ) -> Result<Answer> {
     let deadline = cx.deadline().zip(cx.timeout());
+    check_deadline(deadline)?;
     let seq_id = next_seq_id();
     let request = request(shared, messages, cx, options, seq_id, args)?;
-    let (taken, peer) = take(shared, messages.usage, cx, options, seq_id).await?;
+    let (taken, peer, since) = take(shared, messages.usage, cx, options, seq_id).await?;
     let _running = peer.load.begin();
-    let exchanged = exchange(taken, &peer, request, cx.is_oneway(), deadline).await?;
+    let with = With { address: &peer.address, since, deadline };
+    let exchanged = match taken {
+        Taken::Shared(place) => with.share(place, request).await?.map(|message| (message, None)),
+        Taken::Own(connection, long) => with.own(connection, long, &peer, request, cx.is_oneway()).await?,
+    };
     match exchanged {
         None => Ok(Answer { message: None, kept: None }),
         Some((message, kept)) => check(message, kept, cx, seq_id),
@@ -113,61 +119,78 @@ fn kind(cx: &Context) -> MessageKind {
     if cx.is_oneway() { MessageKind::Oneway } else { MessageKind::Call }
 }
 
-/// Sends a request and receives its answer, where it gets one.
-///
-/// Dropped before its end, the connection goes with it where it is the call's own: a late answer finds no one.
-async fn exchange(
-    taken: Taken,
-    peer: &Arc<Peer>,
-    request: Buffer,
-    oneway: bool,
-    deadline: Option<(Instant, Duration)>,
-) -> Result<Option<(Message, Option<Kept>)>> {
-    let address = &peer.address;
-    let with = With { address, begin: now(), deadline };
-    let (mut connection, long) = match taken {
-        Taken::Shared(place) => {
-            let sending = place.send(request, address);
-            let Some(ticket) = with.stage(Stage::Write, pin!(sending)).await? else { return Ok(None) };
-            let message = with.stage(Stage::Read, pin!(ticket.answer(address))).await?;
-            return Ok(Some((message, None)));
-        }
-        Taken::Own(connection, long) => (connection, long),
-    };
-    with.stage(Stage::Write, pin!(connection.send(request, address))).await?;
-    if oneway {
-        // As Kitex: what would come on it now belongs to no one.
-        let closed = connection.close().await;
-        closed.map_err(|err| Error::protocol(format!("{address} could not be told the end: {err}")))?;
-        return Ok(None);
-    }
-    let message = with.stage(Stage::Read, pin!(connection.recv(address))).await?;
-    let ends = message.header().strings.value(ttheader::CONNECTION_RESET).is_some();
-    if ends {
-        // It is the server that is about to end, and would close the others without a word.
-        peer.dismiss();
-    }
-    let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
-    Ok(Some((message, kept)))
-}
-
 /// Whom a call is made with, since when, and until when.
 #[derive(Clone, Copy)]
 struct With<'a> {
     address: &'a str,
-    begin: Instant,
+    since: Instant,
     deadline: Option<(Instant, Duration)>,
 }
 
 impl With<'_> {
+    /// Makes a call on a connection that others share. `None`: the method is oneway.
+    async fn share(self, mut place: mux::Place, request: Buffer) -> Result<Option<Message>> {
+        let waits = place.send(request, self.address);
+        if let Some(room) = waits.map_err(|err| self.failed(Stage::Write, err))? {
+            self.stage(Stage::Write, room).await?;
+        }
+        let Some(mut ticket) = place.into_ticket() else { return Ok(None) };
+        self.stage(Stage::Read, poll_fn(|task| ticket.poll_answer(self.address, task))).await.map(Some)
+    }
+
+    /// Makes a call on a connection of its own. `None`: the method is oneway.
+    ///
+    /// Dropped before its end, the connection goes with it: a late answer finds no one.
+    async fn own(
+        self,
+        mut connection: Box<client::Connection>,
+        long: Option<LongConnection>,
+        peer: &Arc<Peer>,
+        request: Buffer,
+        oneway: bool,
+    ) -> Result<Option<(Message, Option<Kept>)>> {
+        let rest = connection.send(request, self.address);
+        if let Some(rest) = rest.map_err(|err| self.failed(Stage::Write, err))? {
+            self.stage(Stage::Write, rest).await?;
+        }
+        if oneway {
+            // As Kitex: what would come on it now belongs to no one.
+            let closed = connection.close().await;
+            closed.map_err(|err| Error::protocol(format!("{} could not be told the end: {err}", self.address)))?;
+            return Ok(None);
+        }
+        let message = self.stage(Stage::Read, poll_fn(|task| connection.poll_recv(self.address, task))).await?;
+        let ends = message.header().strings.value(ttheader::CONNECTION_RESET).is_some();
+        if ends {
+            // It is the server that is about to end, and would close the others without a word.
+            peer.dismiss();
+        }
+        let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
+        Ok(Some((message, kept)))
+    }
+
     /// Runs a stage of the call to its end or to the deadline. Its error says which stage it was.
-    async fn stage<T>(self, during: Stage, stage: Pin<&mut impl Future<Output = Result<T>>>) -> Result<T> {
-        let late = |after| Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) };
-        let ended = match self.deadline {
-            None => stage.await,
-            Some((at, after)) => timeout_at(at.into(), stage).await.unwrap_or_else(|_| Err(late(after))),
-        };
-        ended.map_err(|err| err.lost_during(during, now().saturating_duration_since(self.begin)))
+    fn stage<T>(
+        &self,
+        during: Stage,
+        mut stage: impl Future<Output = Result<T>> + Unpin,
+    ) -> impl Future<Output = Result<T>> {
+        // No room for a timer where most calls need none, and one that is over at once needs none either.
+        let mut timer = None;
+        poll_fn(move |task| {
+            if let Poll::Ready(ended) = Pin::new(&mut stage).poll(task) {
+                return Poll::Ready(ended.map_err(|err| self.failed(during, err)));
+            }
+            let Some((at, after)) = self.deadline else { return Poll::Pending };
+            let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(at.into()))));
+            ready!(timer.as_mut().poll(task));
+            Poll::Ready(Err(Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) }))
+        })
+    }
+
+    #[cold]
+    fn failed(&self, during: Stage, err: Error) -> Error {
+        err.lost_during(during, now().saturating_duration_since(self.since))
     }
 }
 
@@ -178,38 +201,45 @@ enum Taken {
     Own(Box<client::Connection>, Option<LongConnection>),
 }
 
-/// Takes a connection that can carry the call.
+/// Takes a connection that can carry the call, and tells since when it has it.
 async fn take(
     shared: &Shared,
     usage: Use,
     cx: &Context,
     options: &CallOptions,
     seq_id: i32,
-) -> Result<(Taken, Arc<Peer>)> {
+) -> Result<(Taken, Arc<Peer>, Instant)> {
     let mut attempts = shared.attempts(cx, options).await?;
     while let Some(peer) = attempts.next() {
         cx.set_instance(Arc::clone(&peer.address));
         let patience = attempts.patience();
-        let taken = match usage {
+        let (taken, since) = match usage {
             Use::Multiplexed(_) => match shared.pool.mux(&peer, patience).await {
                 Ok(connection) => match connection.reserve(seq_id, cx.is_oneway()) {
-                    Ok(place) => Ok(Taken::Shared(place)),
+                    Ok(place) => (Ok(Taken::Shared(place)), now()),
                     Err(err) => {
                         attempts.refused(Refused::Connection(err))?;
                         continue;
                     }
                 },
-                Err(err) => Err(err),
+                Err(err) => (Err(err), now()),
             },
-            Use::Short => shared.pool.exclusive(&peer, None, patience).await.map(|it| Taken::Own(it, None)),
+            Use::Short => (shared.pool.exclusive(&peer, patience).await.map(|it| Taken::Own(it, None)), now()),
             Use::Long(long) => {
-                shared.pool.exclusive(&peer, Some(long), patience).await.map(|it| Taken::Own(it, Some(long)))
+                let since = now();
+                match peer.rested(long, since) {
+                    Some(rested) => (Ok(Taken::Own(rested, Some(long))), since),
+                    None => {
+                        let made = shared.pool.exclusive(&peer, patience).await;
+                        (made.map(|made| Taken::Own(made, Some(long))), now())
+                    }
+                }
             }
         };
         match taken {
             Ok(taken) => {
                 attempts.reached(&peer);
-                return Ok((taken, peer));
+                return Ok((taken, peer, since));
             }
             Err(err) => attempts.unreachable(&peer, err),
         }

@@ -15,6 +15,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::health::Health;
 use crate::context::{lock, now};
 use crate::error::{ConnectError, Error, Result, Stage};
+use crate::middleware::BoxFuture;
 use crate::net::{BoxIo, Connect};
 use crate::transport::http2::Config;
 use crate::transport::http2::client::{Connection, Refused};
@@ -296,13 +297,17 @@ impl Pool {
     /// The next multiplexed connection to a peer.
     ///
     /// Calls that are made together share a connection, and so its writes: spread out one by one, each would have its own.
-    pub(super) async fn mux(&self, peer: &Peer, patience: Patience) -> Result<mux::Connection> {
+    pub(super) fn mux<'a>(
+        &'a self,
+        peer: &'a Peer,
+        patience: Patience,
+    ) -> impl Future<Output = Result<mux::Connection>> + Send + 'a {
         const TOGETHER: usize = 32;
         let slot = peer.mux.turn_in_rows(TOGETHER);
-        if let Some(connection) = slot.open() {
-            return Ok(connection);
+        match slot.open() {
+            Some(connection) => Either::Left(ready(Ok(connection))),
+            None => Either::Right(self.dial(peer, patience).mux_in(slot).boxed()),
         }
-        self.dial(peer, patience).mux_in(slot).boxed().await
     }
 
     /// Makes connections to a peer that calls find there later, as many as there may be at most.
@@ -327,7 +332,7 @@ impl Pool {
             }
             Some(Use::Long(long)) => {
                 for _ in 0..connections.min(long.max_idle_per_address) {
-                    peer.rest(self.exclusive(peer, None, patience).await?, long);
+                    peer.rest(self.exclusive(peer, patience).await?, long);
                 }
             }
             Some(Use::Short) => {}
@@ -335,19 +340,16 @@ impl Pool {
         Ok(())
     }
 
-    /// A connection to a peer for one call; one that rested where `long` has it so.
-    pub(super) async fn exclusive(
-        &self,
-        peer: &Peer,
-        long: Option<LongConnection>,
+    /// Makes a connection to a peer for one call. Boxed, so that calls do not carry the room for it.
+    pub(super) fn exclusive<'a>(
+        &'a self,
+        peer: &'a Peer,
         patience: Patience,
-    ) -> Result<Box<client::Connection>> {
-        if let Some(connection) = long.and_then(|long| peer.rested(long)) {
-            return Ok(connection);
-        }
-        let dial = self.dial(peer, patience);
-        let io = dial.connect().boxed().await?;
-        Ok(Box::new(client::Connection::new(io, self.limits, self.read_write_timeout)))
+    ) -> BoxFuture<'a, Result<Box<client::Connection>>> {
+        Box::pin(async move {
+            let io = self.dial(peer, patience).connect().await?;
+            Ok(Box::new(client::Connection::new(io, self.limits, self.read_write_timeout)))
+        })
     }
 
     fn dial<'a>(&'a self, peer: &'a Peer, Patience { connect_timeout, deadline }: Patience) -> Dial<'a> {
@@ -418,11 +420,11 @@ impl Dial<'_> {
 
 impl Peer {
     /// The connection that rested last, and can still be used.
-    fn rested(&self, long: LongConnection) -> Option<Box<client::Connection>> {
+    pub(super) fn rested(&self, long: LongConnection, now: Instant) -> Option<Box<client::Connection>> {
         loop {
             // No call waits for the lock while this one looks at its connection.
             let mut last = lock(&self.resting).connections.pop()?;
-            if last.since.elapsed() < long.max_idle_timeout && last.connection.is_fresh() {
+            if now.saturating_duration_since(last.since) < long.max_idle_timeout && last.connection.is_fresh() {
                 return Some(last.connection);
             }
         }
@@ -435,7 +437,7 @@ impl Peer {
 
     /// Lets a connection rest until the next call.
     pub(super) fn rest(self: &Arc<Self>, connection: Box<client::Connection>, long: LongConnection) {
-        let since = Instant::now();
+        let since = now();
         let mut resting = lock(&self.resting);
         if resting.connections.len() < long.max_idle_per_address {
             resting.connections.push(Resting { connection, since });
@@ -453,8 +455,9 @@ async fn reap(peer: Weak<Peer>, idle: Duration) {
     loop {
         tokio::time::sleep(idle).await;
         let Some(peer) = peer.upgrade() else { return };
+        let now = now();
         let mut resting = lock(&peer.resting);
-        resting.connections.retain(|it| it.since.elapsed() < idle);
+        resting.connections.retain(|it| now.saturating_duration_since(it.since) < idle);
         if resting.connections.is_empty() {
             resting.reaper = None;
             return;

@@ -1,16 +1,19 @@
 //! A client's ping-pong connection: one call at a time.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context as Task, Poll, Waker};
+use std::pin::{Pin, pin};
+use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
-use tokio::time::timeout;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep};
 
 use super::message::{Message, Reader};
-use super::{paused, write};
+use super::{READ, paused, write_now, write_slowly};
 use crate::codec::Buffer;
 use crate::error::Result;
 use crate::net::BoxIo;
@@ -24,37 +27,54 @@ pub(crate) struct Connection {
     reader: Reader,
     /// How long the server may take nothing of a request, or send nothing of an answer.
     pause: Option<Duration>,
+    /// Since when the server has sent nothing, while a call waits for it to.
+    silence: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
     pub(crate) fn new(io: BoxIo, limits: Limits, pause: Option<Duration>) -> Self {
-        Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause }
+        Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause, silence: None }
     }
 
-    /// Sends a request. Dropped or failed half-way, the connection is of no use any more.
-    pub(crate) async fn send(&mut self, request: Buffer, peer: &str) -> Result<()> {
-        let sent = write(&mut self.io, request, self.pause).await;
-        sent.map_err(|err| connection_lost(peer, format!("the request could not be written: {err}")))
+    /// Sends a request. What it gives sends the rest, where the server does not take all of it at once.
+    ///
+    /// Dropped or failed half-way, the connection is of no use any more.
+    pub(crate) fn send<'a>(&'a mut self, request: Buffer, peer: &'a str) -> Result<Option<BoxFuture<'a, Result<()>>>> {
+        let not_written = |err| connection_lost(peer, format!("the request could not be written: {err}"));
+        let rest = write_now(&mut self.io, request).map_err(not_written)?;
+        Ok(rest.map(|rest| {
+            let written = write_slowly(&mut self.io, rest, self.pause);
+            Box::pin(written.map(move |written| written.map_err(not_written))) as _
+        }))
     }
 
     /// Waits for the answer to the request that was sent.
-    pub(crate) async fn recv(&mut self, peer: &str) -> Result<Message> {
+    pub(crate) fn poll_recv(&mut self, peer: &str, task: &mut Task<'_>) -> Poll<Result<Message>> {
         loop {
             if let Some(message) = self.reader.next(&mut self.input)? {
-                return Ok(message);
+                self.silence = None;
+                return Poll::Ready(Ok(message));
             }
-            self.reader.reserve(&mut self.input, READ);
-            let reading = self.io.read_buf(&mut self.input);
-            let read = match self.pause {
-                None => reading.await,
-                Some(pause) => timeout(pause, reading).await.unwrap_or_else(|_| Err(paused("sent", pause))),
+            let read = match self.reader.poll_read(&mut self.io, &mut self.input, READ, task) {
+                Poll::Pending => ready!(self.poll_silence(task)),
+                Poll::Ready(read) => read,
             };
             match read {
-                Ok(0) => return Err(connection_lost(peer, "it ended before the answer")),
-                Ok(_) => {}
-                Err(err) => return Err(connection_lost(peer, format!("the answer could not be read: {err}"))),
+                Ok(0) => return Poll::Ready(Err(connection_lost(peer, "it ended before the answer"))),
+                Ok(_) => self.silence = None,
+                Err(err) => {
+                    let err = connection_lost(peer, format!("the answer could not be read: {err}"));
+                    return Poll::Ready(Err(err));
+                }
             }
         }
+    }
+
+    /// Ready once the server has sent nothing for too long.
+    fn poll_silence(&mut self, task: &mut Task<'_>) -> Poll<io::Result<usize>> {
+        let Some(pause) = self.pause else { return Poll::Pending };
+        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(pause)));
+        pin!(unconstrained(silence)).poll(task).map(|()| Err(paused("sent", pause)))
     }
 
     /// Closes the sending direction, so that what was sent still arrives.
@@ -70,6 +90,3 @@ impl Connection {
         self.input.is_empty() && matches!(read, Poll::Pending)
     }
 }
-
-/// How much room a read has at least.
-const READ: usize = 8 << 10;

@@ -1,8 +1,13 @@
 //! A message and what is around it: found in the bytes that came, and put around the bytes that go.
 
+use std::future::poll_fn;
+use std::io;
 use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context as Task, Poll};
 
 use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use crate::codec::Buffer;
 use crate::codec::delimit::Delimiter;
@@ -67,11 +72,23 @@ pub(crate) struct Reader {
     delimiter: Option<Box<Delimiter>>,
     /// What a mesh header said of the message behind it.
     mesh: Option<Box<Header>>,
+    /// How much room the next message is likely to need, by those that came: they had their memory, too.
+    usual: usize,
 }
+
+/// The most that a message is taken to need, in bytes.
+const USUAL_MAX: usize = 96 << 10;
+
+/// How much room there is beyond what is likely to come: a read that fills all of it says nothing of whether there is more, and
+/// another has to ask.
+const SPARE: usize = 64;
+
+/// How much memory a connection keeps while it waits for a message, in bytes.
+const KEPT: usize = 4 << 10;
 
 impl Reader {
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, delimiter: None, mesh: None }
+        Self { limits, delimiter: None, mesh: None, usual: 0 }
     }
 
     /// Whether the next message has begun, though none of the bytes that are left belongs to it.
@@ -103,13 +120,53 @@ impl Reader {
         }
     }
 
+    /// Reads more of the message that [`Reader::next`] waits for, into `input`, which gets room for `least` bytes at least. 0:
+    /// the connection has ended.
+    pub(crate) fn poll_read(
+        &self,
+        io: &mut (impl AsyncRead + Unpin),
+        input: &mut BytesMut,
+        least: usize,
+        task: &mut Task<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.reserve(input, least);
+        let read = pin!(io.read_buf(input)).poll(task);
+        if read.is_pending() && input.is_empty() && input.capacity() > KEPT {
+            // Who waits holds no long message's memory; and what comes then finds memory that was just in use, not memory
+            // that has left the processor's caches since this connection's last message.
+            *input = BytesMut::new();
+        }
+        read
+    }
+
+    /// As [`Reader::poll_read`].
+    pub(crate) async fn read(
+        &self,
+        io: &mut (impl AsyncRead + Unpin),
+        input: &mut BytesMut,
+        least: usize,
+    ) -> io::Result<usize> {
+        poll_fn(|task| self.poll_read(io, input, least, task)).await
+    }
+
     /// Makes room in `input` for what the message lacks that [`Reader::next`] waits for, so that few reads bring it; `least`
     /// where nothing says how much that is. A length alone is only a claim: the room is in proportion to what came.
-    pub(crate) fn reserve(&self, input: &mut BytesMut, least: usize) {
+    fn reserve(&self, input: &mut BytesMut, least: usize) {
         const TRUST: usize = 8;
-        let lacks = if input.is_empty() { None } else { self.lacks(input) };
-        let most = input.len().saturating_mul(TRUST).max(least);
-        input.reserve(lacks.unwrap_or(least).clamp(least, most));
+        let room = if input.is_empty() {
+            self.usual.max(least)
+        } else {
+            let most = input.len().saturating_mul(TRUST).max(least);
+            self.lacks(input).map_or(least, |lacks| lacks + SPARE).clamp(least, most)
+        };
+        input.reserve(room);
+    }
+
+    /// Takes a message of so many bytes off `input`.
+    fn split(&mut self, input: &mut BytesMut, len: usize) -> Bytes {
+        // After a long message, it takes some short ones to expect no more.
+        self.usual = (len + SPARE).clamp(self.usual - self.usual / 8, USUAL_MAX);
+        input.split_to(len).freeze()
     }
 
     fn lacks(&self, input: &[u8]) -> Option<usize> {
@@ -182,7 +239,7 @@ impl Reader {
         if input.len() < outline.payload.end {
             return Ok(None);
         }
-        let bytes = input.split_to(outline.payload.end).freeze();
+        let bytes = self.split(input, outline.payload.end);
         let header = Header::of(&outline, &bytes)?;
         let payload = outline.payload;
         let start = payload.start;
@@ -202,7 +259,7 @@ impl Reader {
         if input.len() < framed::PREFIX + len {
             return Ok(None);
         }
-        let bytes = input.split_to(framed::PREFIX + len).freeze();
+        let bytes = self.split(input, framed::PREFIX + len);
         let range = framed::PREFIX..bytes.len();
         let header = self.mesh.take();
         Ok(Some(Message { layout: Layout::Framed, header, protocol, bytes, range }))
@@ -214,7 +271,7 @@ impl Reader {
         let delimiter = self.delimiter.get_or_insert_with(|| Box::new(Delimiter::message(protocol, limit)));
         let Some(len) = delimiter.advance(input.get(start..).unwrap_or_default())? else { return Ok(None) };
         self.delimiter = None;
-        let bytes = input.split_to(start + len).freeze();
+        let bytes = self.split(input, start + len);
         let layout = if start == 0 { Layout::Buffered } else { Layout::Framed };
         let header = self.mesh.take();
         Ok(Some(Message { layout, header, protocol, range: start..bytes.len(), bytes }))
@@ -288,5 +345,49 @@ pub(crate) fn kind_text(kind: MessageKind) -> &'static str {
         MessageKind::Reply => "2",
         MessageKind::Exception => "3",
         MessageKind::Oneway => "4",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    /// A framed message of so many bytes.
+    fn framed(len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        bytes[..4].copy_from_slice(&(len as u32 - 4).to_be_bytes());
+        bytes[4..6].copy_from_slice(&[0x80, 1]);
+        bytes
+    }
+
+    #[tokio::test]
+    async fn who_waits_holds_no_long_messages_memory_and_takes_as_much_when_the_next_comes() {
+        const LONG: usize = 64 << 10;
+        let (mut far, mut io) = duplex(2 * LONG);
+        let (mut reader, mut input) = (Reader::new(Limits::default()), BytesMut::new());
+        // The length of the messages that come one after another, and in how many reads each comes.
+        let rows = [(100, 1), (LONG, 3), (LONG, 1), (100, 1), (LONG, 2), (LONG, 1), (2000, 1), (900, 1)];
+        for (len, want) in rows {
+            let mut task = Task::from_waker(Waker::noop());
+            assert!(reader.poll_read(&mut io, &mut input, 1000, &mut task).is_pending());
+            assert!(input.capacity() <= KEPT, "{}", input.capacity());
+            far.write_all(&framed(len)).await.unwrap();
+            let mut reads = 0;
+            let message = loop {
+                if let Some(message) = reader.next(&mut input).unwrap() {
+                    break message;
+                }
+                assert!(reader.read(&mut io, &mut input, 1000).await.unwrap() > 0);
+                reads += 1;
+            };
+            assert_eq!((message.bytes.len(), reads), (len, want));
+        }
+        // What a peer sent makes it worth no more than so much.
+        far.shutdown().await.unwrap();
+        assert!(input.is_empty() && reader.usual <= USUAL_MAX);
     }
 }

@@ -65,23 +65,30 @@ async fn write_queued(
 }
 
 /// Writes a message, as long as the peer takes something of it before each `pause` is over.
-async fn write(io: &mut (impl AsyncWrite + Unpin), mut message: Buffer, pause: Option<Duration>) -> io::Result<()> {
+async fn write(io: &mut (impl AsyncWrite + Unpin), message: Buffer, pause: Option<Duration>) -> io::Result<()> {
+    match write_now(io, message)? {
+        None => Ok(()),
+        // Boxed, so that a call does not carry the room for what it rarely does.
+        Some(rest) => Box::pin(write_slowly(io, rest, pause)).await,
+    }
+}
+
+/// Writes what the peer takes of a message at once, which mostly is all of it, and gives the rest.
+fn write_now(io: &mut (impl AsyncWrite + Unpin), mut message: Buffer) -> io::Result<Option<Payload>> {
     let mut rest = message.take();
-    // Mostly there is room for all of it, and no need of a timer; and mostly the bytes are in a row, for which the system
-    // has a cheaper call than for many segments.
+    // Mostly the bytes are in a row, for which the system has a cheaper call than for many segments.
     if rest.chunk().len() == rest.remaining() {
         if let Some(written) = io.write(rest.chunk()).now_or_never() {
             rest.advance(written?);
         }
+        if !rest.has_remaining() {
+            return Ok(None);
+        }
     }
-    if !rest.has_remaining() {
-        return Ok(());
+    match io.write_all_buf(&mut rest).now_or_never() {
+        Some(written) => written.map(|()| None),
+        None => Ok(Some(rest)),
     }
-    if let Some(written) = io.write_all_buf(&mut rest).now_or_never() {
-        return written;
-    }
-    // Boxed, so that a call does not carry the room for what it rarely does.
-    Box::pin(write_slowly(io, rest, pause)).await
 }
 
 /// Writes what the peer takes little by little.
@@ -105,3 +112,7 @@ fn paused(what: &str, pause: Duration) -> io::Error {
     let text = format!("nothing was {what} for {pause:?} (option `read_write_timeout`)");
     io::Error::new(io::ErrorKind::TimedOut, text)
 }
+
+/// How much room a read has at least, where a connection has one call at a time: for most messages, and malloc keeps memory
+/// up to this length at hand.
+const READ: usize = 1000;

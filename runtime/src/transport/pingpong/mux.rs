@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use fnv::FnvHasher;
-use tokio::io::{AsyncReadExt as _, ReadHalf};
+use futures_util::future::BoxFuture;
+use tokio::io::ReadHalf;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
@@ -131,24 +133,34 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Sends a request; waits for room where the server does not read. What it gives waits for the answer, if there is to
-    /// be one.
-    pub(crate) async fn send(self, request: Buffer, peer: &str) -> Result<Option<Ticket>> {
-        let Self { connection: Connection(ends), ticket } = self;
+    /// Sends a request. What it gives waits for room, where the server does not read, and sends it then.
+    pub(crate) fn send<'a>(&'a mut self, request: Buffer, peer: &'a str) -> Result<Option<BoxFuture<'a, Result<()>>>> {
+        let ends = &*self.connection.0;
         let len = request.len().min(UNSENT) as u32;
-        let room = Arc::clone(&ends.room).acquire_many_owned(len).await.ok();
-        ends.requests.send(Queued { message: request, room }).map_err(|_| lost(peer))?;
-        Ok(ticket)
+        let send = move |message, room| ends.requests.send(Queued { message, room }).map_err(|_| lost(peer));
+        match Arc::clone(&ends.room).try_acquire_many_owned(len) {
+            Ok(room) => send(request, Some(room)).map(|()| None),
+            Err(_) => Ok(Some(Box::pin(async move {
+                let room = Arc::clone(&ends.room).acquire_many_owned(len).await.ok();
+                send(request, room)
+            }))),
+        }
+    }
+
+    /// What waits for the answer, if there is to be one.
+    pub(crate) fn into_ticket(self) -> Option<Ticket> {
+        self.ticket
     }
 }
 
 impl Ticket {
     /// Waits for the answer.
-    pub(crate) async fn answer(mut self, peer: &str) -> Result<Message> {
-        let answer = (&mut self.answer).await;
+    pub(crate) fn poll_answer(&mut self, peer: &str, task: &mut Task<'_>) -> Poll<Result<Message>> {
+        let answer = ready!(Pin::new(&mut self.answer).poll(task));
         // Either way who answers has taken it from those that wait.
         self.is_waiting = false;
-        answer.map_err(|_| lock(&self.connection.0.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer)))
+        let why = |_| lock(&self.connection.0.calls.waiting).closed.clone().unwrap_or_else(|| lost(peer));
+        Poll::Ready(answer.map_err(why))
     }
 }
 
@@ -172,13 +184,13 @@ async fn read_answers(
         if let Err(err) = read {
             break err;
         }
-        reader.reserve(&mut input, READ);
+        let reading = reader.read(&mut io, &mut input, READ);
         let read = match pause {
-            None => io.read_buf(&mut input).await,
+            None => reading.await,
             Some(pause) => {
                 let is_waited_for = || !lock(&calls.waiting).answers.is_empty();
                 let was_waited_for = is_waited_for();
-                match timeout(pause, io.read_buf(&mut input)).await {
+                match timeout(pause, reading).await {
                     Ok(read) => read,
                     Err(_) if was_waited_for && is_waited_for() => Err(paused("sent", pause)),
                     Err(_) => continue,

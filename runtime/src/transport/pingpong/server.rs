@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::handling::{connection_lost, handle};
 use super::message::{Layout, Message, Named, Reader, is_metadata, kind_text, put};
-use super::{Queued, paused, write, write_queued};
+use super::{Queued, READ, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::{self, Cancellation, Context};
@@ -221,13 +221,13 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 self.looks -= 1;
                 return Ok(Came::Part);
             }
-            self.reader.reserve(&mut self.bytes, READ);
             // Between messages a peer may rest; inside one it may not.
             let is_between = self.is_between();
+            let reading = self.reader.read(&mut self.io, &mut self.bytes, READ);
             let count = if is_between {
-                self.io.read_buf(&mut self.bytes).await
+                reading.await
             } else {
-                match timeout(pause, self.io.read_buf(&mut self.bytes)).await {
+                match timeout(pause, reading).await {
                     Ok(count) => count,
                     Err(_) => {
                         let silence = paused("sent inside a message", pause);
@@ -263,9 +263,6 @@ impl<R: AsyncRead + Unpin> Input<R> {
         }
     }
 }
-
-/// How much room a read has at least.
-const READ: usize = 8 << 10;
 
 /// Runs the calls of a connection at the same time, and answers each when it is done.
 async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: &Config) -> Result<()> {
