@@ -6,6 +6,7 @@ pub(crate) mod client;
 mod handling;
 pub(crate) mod message;
 pub(crate) mod mux;
+mod seldom;
 pub(crate) mod server;
 
 use std::io;

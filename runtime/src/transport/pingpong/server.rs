@@ -11,11 +11,12 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf, ReadHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, Sleep, sleep, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::handling::{connection_lost, handle};
 use super::message::{Layout, Message, Named, Reader, is_metadata, kind_text, put};
+use super::seldom::Seldom;
 use super::{Queued, READ, paused, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
@@ -27,7 +28,7 @@ use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::status::BizStatusError;
 use crate::transport::http2::EOF;
-use crate::transport::{Answer, Exchange, Host, LAST_CALL, Route, Stopping};
+use crate::transport::{Answer, Exchange, Host, LAST_CALL, Route, Shutdown, Stopping};
 use crate::wire::ttheader::{self, Header, Limits, key};
 
 /// What a server sets for ping-pong connections.
@@ -57,11 +58,12 @@ impl Config {
 /// Serves a connection to its end. `ahead` was read from it already.
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let mut shutdown = host.shutdown.clone();
+    let forced = Seldom::new(async move { shutdown.reached(Stopping::Forced).await });
     tokio::select! {
         biased;
         served = converse(io, ahead, peer, config, host) => served,
         // Neither a handler that does not return nor a peer that does not read holds it up.
-        () = shutdown.reached(Stopping::Forced) => Ok(()),
+        () = forced => Ok(()),
     }
 }
 
@@ -69,11 +71,10 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let mut input =
         Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits), looks: LOOKS, is_new: true };
-    let mut shutdown = host.shutdown.clone();
+    let mut watch = Watch::new(&host.shutdown, config.max_idle_time);
     let caller = Caller { peer, host };
-    let mut draining = pin!(shutdown.reached(Stopping::Draining));
     let mut last_call = None;
-    let mut idle = Idle::new(config);
+    let mut known = None;
     loop {
         let next = input.next(config.read_write_timeout);
         let came = match last_call {
@@ -81,16 +82,14 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
             None => tokio::select! {
                 biased;
                 came = next => came?,
-                () = &mut draining => {
-                    last_call = Some(Instant::now() + LAST_CALL);
-                    continue;
-                }
-                () = idle.passed() => {
-                    if idle.is_over(!input.is_between()) {
-                        return Ok(());
+                event = &mut watch.event => match event {
+                    Event::Draining => {
+                        last_call = Some(Instant::now() + LAST_CALL);
+                        continue;
                     }
-                    continue;
-                }
+                    Event::TimePassed if watch.is_idle(!input.is_between()) => return Ok(()),
+                    Event::TimePassed => continue,
+                },
             },
         };
         let message = match came {
@@ -116,12 +115,13 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
                 return Err(err);
             }
         };
-        idle.is_used = true;
+        watch.is_used = true;
         if message.header().flags & ttheader::OUT_OF_ORDER != 0 {
             return multiplex(message, input, caller, config).await;
         }
-        let answering = caller.answer(Call::read(message)?, |task| input.poll_lost(task));
-        let Replied { reply, keep } = answering.await?;
+        let call = Call::read(message)?;
+        let found = caller.find_again(&call, &mut known);
+        let Replied { reply, keep } = caller.answer(call, found, |task| input.poll_lost(task)).await?;
         if let Some(reply) = reply {
             let written = write(&mut input.io, reply, Some(config.read_write_timeout)).await;
             written.map_err(|err| not_written(&caller.peer, &err))?;
@@ -136,32 +136,48 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
     }
 }
 
-/// Notices that a connection has had no call for a while: between once and twice the time, so that calls need not look at
-/// the clock.
-struct Idle {
-    timer: Option<(Pin<Box<Sleep>>, Duration)>,
-    /// Whether there was a call since the timer was set.
+/// What a connection waits for beside its next call.
+struct Watch {
+    event: Seldom<Event>,
+    shutdown: Shutdown,
+    max_idle_time: Option<Duration>,
+    /// Whether there was a call since the time began.
     is_used: bool,
 }
 
-impl Idle {
-    fn new(config: &Config) -> Self {
-        Self { timer: config.max_idle_time.map(|time| (Box::pin(sleep(time)), time)), is_used: false }
+enum Event {
+    /// A shutdown has begun.
+    Draining,
+    /// The time that a connection may be idle for.
+    TimePassed,
+}
+
+impl Watch {
+    fn new(shutdown: &Shutdown, max_idle_time: Option<Duration>) -> Self {
+        let event = Self::next(shutdown.clone(), max_idle_time);
+        Self { event, shutdown: shutdown.clone(), max_idle_time, is_used: false }
     }
 
-    /// Waits for the timer.
-    async fn passed(&mut self) {
-        match &mut self.timer {
-            Some((timer, _)) => timer.await,
-            None => std::future::pending().await,
-        }
+    fn next(mut shutdown: Shutdown, max_idle_time: Option<Duration>) -> Seldom<Event> {
+        Seldom::new(async move {
+            let draining = shutdown.reached(Stopping::Draining);
+            let Some(time) = max_idle_time else {
+                draining.await;
+                return Event::Draining;
+            };
+            match timeout(time, draining).await {
+                Ok(()) => Event::Draining,
+                Err(_) => Event::TimePassed,
+            }
+        })
     }
 
-    /// Whether the connection was idle for all the time that has passed; else the timer is set anew.
-    fn is_over(&mut self, is_busy: bool) -> bool {
+    /// Whether the connection was idle for all the time that has passed; else the time begins anew. So it is noticed between once
+    /// and twice the time, and calls need not look at the clock.
+    fn is_idle(&mut self, is_busy: bool) -> bool {
         let is_used = std::mem::take(&mut self.is_used) || is_busy;
-        if let (true, Some((timer, time))) = (is_used, &mut self.timer) {
-            *timer = Box::pin(sleep(*time));
+        if is_used {
+            self.event = Self::next(self.shutdown.clone(), self.max_idle_time);
         }
         !is_used
     }
@@ -275,10 +291,8 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let room = Room::new(config);
     let lost: Arc<Cancellation> = Arc::default();
     let caller = Arc::new(caller);
-    let mut shutdown = caller.host.shutdown.clone();
-    let mut draining = pin!(shutdown.reached(Stopping::Draining));
-    let mut last_call = None;
-    let mut idle = Idle::new(config);
+    let mut watch = Watch::new(&caller.host.shutdown, config.max_idle_time);
+    let (mut last_call, mut known) = (None, None);
     let mut next = Some(first);
     let end = 'calls: loop {
         let Some(message) = next.take() else { break Ok(()) };
@@ -287,9 +301,10 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
             Ok(call) => call,
             Err(err) => break Err(err),
         };
-        let answering = answer_later(Arc::clone(&caller), Arc::clone(&lost), call, replies.clone(), taken);
+        let found = caller.find_again(&call, &mut known);
+        let answering = answer_later(Arc::clone(&caller), Arc::clone(&lost), call, found, replies.clone(), taken);
         caller.host.handlers.spawn(answering);
-        idle.is_used = true;
+        watch.is_used = true;
         next = loop {
             let next = input.next(config.read_write_timeout);
             if let Some(at) = last_call {
@@ -333,13 +348,15 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                         not_written(&caller.peer, &err)
                     });
                 }
-                () = &mut draining => {
-                    // As Kitex: a frame of no call tells the client to use another connection.
-                    drop(replies.send(Queued { message: stop_frame()?, room: None }));
-                    last_call = Some(Instant::now() + LAST_CALL);
-                }
-                () = idle.passed() => if idle.is_over(room.is_taken() || !input.is_between()) {
-                    break None;
+                event = &mut watch.event => match event {
+                    Event::Draining => {
+                        // As Kitex: a frame of no call tells the client to use another connection.
+                        drop(replies.send(Queued { message: stop_frame()?, room: None }));
+                        last_call = Some(Instant::now() + LAST_CALL);
+                    }
+                    Event::TimePassed => if watch.is_idle(room.is_taken() || !input.is_between()) {
+                        break None;
+                    },
                 },
             }
         };
@@ -381,11 +398,12 @@ async fn answer_later(
     caller: Arc<Caller>,
     lost: Arc<Cancellation>,
     call: Call,
+    found: Found,
     replies: mpsc::UnboundedSender<Queued>,
     room: Option<OwnedSemaphorePermit>,
 ) {
     let mut lost = pin!(lost.wait());
-    match caller.answer(call, |task| lost.as_mut().poll(task)).await {
+    match caller.answer(call, found, |task| lost.as_mut().poll(task)).await {
         // Where the connection is gone, so is who waits for the reply.
         Ok(Replied { reply: Some(message), .. }) => drop(replies.send(Queued { message, room })),
         Ok(Replied { reply: None, .. }) => {}
@@ -414,6 +432,16 @@ struct Replied {
     reply: Option<Buffer>,
     /// Whether the connection goes on.
     keep: bool,
+}
+
+/// Which method a request is for, or an exception's code and text.
+type Found = Result<Route, (i32, String)>;
+
+/// The method that was called last on a connection, which mostly is that of the next call, too.
+struct Known {
+    service: Option<Box<[u8]>>,
+    name: Box<[u8]>,
+    route: Route,
 }
 
 /// A request whose envelope was read.
@@ -450,21 +478,22 @@ impl Caller {
     async fn answer(
         &self,
         Call { message, args, request }: Call,
+        found: Found,
         mut lost: impl FnMut(&mut Task<'_>) -> Poll<Error>,
     ) -> Result<Replied> {
-        let route = match self.find(message.header(), &request.name) {
+        let route = match found {
             Ok(route) => route,
             Err((kind, text)) => return self.refuse(&request, kind, &text),
         };
         let method = self.host.dispatch.method(route);
         if let Some(text) = not_pingpong(method) {
-            return request.except(ApplicationException::INTERNAL_ERROR, &text, self.reply_header()?).map(keep);
+            return request.except(ApplicationException::INTERNAL_ERROR, &text, &mut self.reply_header()?).map(keep);
         }
         let context = context(method, &self.peer, message.header());
         let admission = match self.host.dispatch.admit(&context) {
             Ok(admission) => admission,
             Err(_) if method.oneway => return Ok(Replied { reply: None, keep: true }),
-            Err(err) => return request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep),
+            Err(err) => return request.fail(&err, Failed::InFramework, &mut self.reply_header()?).map(keep),
         };
         let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
         let outcome = self.host.dispatch.call(route, context.clone(), exchange);
@@ -477,7 +506,7 @@ impl Caller {
             return Ok(Replied { reply: None, keep: true });
         }
         // A reply that cannot be written is told: the caller waits.
-        let told = |err: Error| request.fail(&err, Failed::InFramework, self.reply_header()?).map(keep);
+        let told = |err: Error| request.fail(&err, Failed::InFramework, &mut self.reply_header()?).map(keep);
         self.reply(&request, outcome, &context).or_else(told)
     }
 
@@ -530,8 +559,23 @@ impl Caller {
         refused.ok()?.reply
     }
 
+    /// Finds the method of a call, which mostly is the one that is known.
+    fn find_again(&self, call: &Call, known: &mut Option<Known>) -> Found {
+        let (header, name) = (call.message.header(), &*call.request.name);
+        let service = header.strings.value(ttheader::SERVICE);
+        match known {
+            Some(known) if *known.name == *name && known.service.as_deref() == service => Ok(known.route),
+            _ => self.find(header, name).inspect(|route| {
+                let is_short = service.is_none_or(|service| service.len() <= 256);
+                let new = || Known { service: service.map(Box::from), name: Box::from(name), route: *route };
+                *known = is_short.then(new);
+            }),
+        }
+    }
+
     /// Finds the method of a request.
-    fn find(&self, header: &Header, name: &[u8]) -> Result<Route, (i32, String)> {
+    #[inline(never)]
+    fn find(&self, header: &Header, name: &[u8]) -> Found {
         let service = header.strings.value(ttheader::SERVICE).map(text);
         self.host.dispatch.find_message(service.as_deref(), &text(name))
     }
@@ -542,7 +586,7 @@ impl Caller {
         match outcome {
             Ok(Answer::Message(body)) => {
                 put_beside(&mut header, context)?;
-                request.reply(body, header).map(keep)
+                request.reply(body, &mut header).map(keep)
             }
             Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
             Err((Error::Decode(err), Failed::InFramework)) => {
@@ -550,7 +594,7 @@ impl Caller {
             }
             Err((err, failed)) => {
                 put_beside(&mut header, context)?;
-                request.fail(&err, failed, header).map(keep)
+                request.fail(&err, failed, &mut header).map(keep)
             }
         }
     }
@@ -561,7 +605,7 @@ impl Caller {
         if header.strings.value(ttheader::CONNECTION_RESET).is_none() {
             header.strings.push(ttheader::CONNECTION_RESET, "1")?;
         }
-        let reply = request.except(kind, text, header)?;
+        let reply = request.except(kind, text, &mut header)?;
         Ok(Replied { reply: Some(reply), keep: false })
     }
 
@@ -600,31 +644,31 @@ struct Request {
 }
 
 impl Request {
-    fn put(&self, kind: MessageKind, body: Buffer, mut header: Header) -> Result<Buffer> {
+    fn put(&self, kind: MessageKind, body: Buffer, header: &mut Header) -> Result<Buffer> {
         header.seq_id = self.seq_id;
         if matches!(self.layout, Layout::TtHeader { .. }) {
             header.ints.push(key::MSG_TYPE, kind_text(kind))?;
         }
         let envelope = Envelope { name: &self.name, kind, seq_id: self.seq_id };
-        put(self.layout, &header, self.protocol, &envelope, body)
+        put(self.layout, header, self.protocol, &envelope, body)
     }
 
-    fn reply(&self, body: Buffer, header: Header) -> Result<Buffer> {
+    fn reply(&self, body: Buffer, header: &mut Header) -> Result<Buffer> {
         self.put(MessageKind::Reply, body, header)
     }
 
-    fn except(&self, kind: i32, text: &str, header: Header) -> Result<Buffer> {
+    fn except(&self, kind: i32, text: &str, header: &mut Header) -> Result<Buffer> {
         let mut body = Buffer::new();
         Encode::encode(&ApplicationException::new(kind, text), self.protocol, &mut body)?;
         self.put(MessageKind::Exception, body, header)
     }
 
     /// Tells an error that no method declares.
-    fn fail(&self, err: &Error, failed: Failed, mut header: Header) -> Result<Buffer> {
+    fn fail(&self, err: &Error, failed: Failed, header: &mut Header) -> Result<Buffer> {
         let biz = err.biz().filter(|_| failed == Failed::InHandler && matches!(self.layout, Layout::TtHeader { .. }));
         if let Some(biz) = biz {
             // An empty result with the error beside it: Kitex's clients look for the latter first.
-            put_biz(&mut header, biz)?;
+            put_biz(header, biz)?;
             let mut body = Buffer::new();
             body.put(&[0]);
             return self.reply(body, header);
