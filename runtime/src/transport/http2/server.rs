@@ -57,6 +57,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     let mut connection = Connection {
         h2: connection,
         streams: Streams::new(Lane::new(pulse, name, config)),
+        accepted: Vec::new(),
         peer,
         host,
         config: config.clone(),
@@ -76,6 +77,8 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 struct Connection {
     h2: h2::server::Connection<Gather, Outgoing>,
     streams: Streams,
+    /// Streams that came and are not looked at yet.
+    accepted: Vec<(Request<RecvStream>, SendResponse<Outgoing>)>,
     peer: Address,
     host: Host,
     config: Config,
@@ -152,11 +155,19 @@ impl Connection {
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
         loop {
             self.streams.drain(task);
-            match self.h2.poll_accept(task) {
-                Poll::Ready(Some(Ok((request, respond)))) => self.accept(request, respond),
-                Poll::Ready(Some(Err(err))) => return Poll::Ready(Err(stream_error(&err, &self.streams.lane().peer))),
-                Poll::Ready(None) => return Poll::Ready(Ok(End::Closed)),
-                Poll::Pending => break,
+            let end = self.gather_accepted(task);
+            let is_all = self.accepted.is_empty();
+            // One step for all of them, and then the next: what a step runs stays in the processor's cache.
+            let mut accepted = std::mem::take(&mut self.accepted);
+            for (request, respond) in accepted.drain(..) {
+                self.accept(request, respond);
+            }
+            self.accepted = accepted;
+            if let Poll::Ready(end) = end {
+                return Poll::Ready(end);
+            }
+            if is_all {
+                break;
             }
         }
         let pulse = &self.streams.lane().pulse;
@@ -172,6 +183,17 @@ impl Connection {
             return Poll::Ready(Err(err));
         }
         self.lifetime.poll_over(task, !self.streams.is_empty()).map(|over| Ok(End::Over(over)))
+    }
+
+    /// Takes all streams that have come; ready when there will be no more.
+    fn gather_accepted(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
+        loop {
+            match ready!(self.h2.poll_accept(task)) {
+                Some(Ok(accepted)) => self.accepted.push(accepted),
+                Some(Err(err)) => return Poll::Ready(Err(stream_error(&err, &self.streams.lane().peer))),
+                None => return Poll::Ready(Ok(End::Closed)),
+            }
+        }
     }
 
     /// Ready: the peer left a frame unfinished for too long.
