@@ -358,6 +358,11 @@ impl Context {
         *lock(&self.inner.added) = added;
     }
 
+    /// Whether nothing travels with a client's call besides its log id.
+    pub(crate) fn travels_light(&self) -> bool {
+        self.metadata().raw().is_empty() && self.metainfo().is_empty() && lock(&self.inner.added).is_none()
+    }
+
     /// What travels with a client's call: what its caller said, and what was added since.
     pub(crate) fn travels(&self) -> (Metadata, Cow<'_, Metainfo>) {
         let mut metadata = self.metadata().clone();

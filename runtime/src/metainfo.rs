@@ -44,6 +44,10 @@ impl Metainfo {
         metainfo
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.transient.is_empty() && self.persistent.is_empty()
+    }
+
     /// Adds pairs; they win over those of the same key.
     pub(crate) fn extend(&mut self, pairs: &Self) {
         for (mine, theirs) in [(&mut self.transient, &pairs.transient), (&mut self.persistent, &pairs.persistent)] {

@@ -14,7 +14,7 @@ use futures_util::FutureExt as _;
 use http::header::HeaderValue;
 use tokio::time::timeout;
 
-use super::channel::Shared;
+use super::channel::{Opening, Shared};
 use super::cluster::ATTEMPTS;
 use super::message;
 use super::pool::Peer;
@@ -458,7 +458,7 @@ async fn over_a_stream<T: Success, E: Throws>(
     args: &mut dyn AnyMessage,
     avoid: Option<ConnectionId>,
 ) -> Result<Answer<T, E>, Unanswered> {
-    let Halves { mut send, mut recv } = shared.open(cx, options, avoid).await?;
+    let Halves { mut send, mut recv } = shared.open(cx, options, Opening::Call { avoid }).await?;
     let size = send.send(args.as_encode());
     count(cx, Stats::count_sent, size.as_ref().copied().unwrap_or_default());
     sent(size.map(drop))?;

@@ -74,6 +74,16 @@ pub(super) struct Messages {
     pub(super) usage: Use,
 }
 
+/// What a stream is opened for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Opening {
+    /// A stream, which its user begins to use at once.
+    Stream,
+    /// A call, made again where the server did not look at it; on another connection than the one to `avoid`, where there is
+    /// another.
+    Call { avoid: Option<ConnectionId> },
+}
+
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Channel").field("pool", &self.pool).finish_non_exhaustive()
@@ -146,7 +156,7 @@ fn open_stream<'a>(
     _: Args,
 ) -> BoxFuture<'a, Result<Reply>> {
     Box::pin(async move {
-        let halves = shared.open(cx, options, None).await?;
+        let halves = shared.open(cx, options, Opening::Stream).await?;
         Ok(Reply::Stream(Stream::new(halves.read_by_metas(cx, &shared.layers), cx.clone())))
     })
 }
@@ -192,7 +202,7 @@ impl Shared {
                 other => return Err(wrong_kind(cx, "a stream", &other)),
             }
         } else {
-            Stream::new(self.open(cx, options, None).await?, cx.clone())
+            Stream::new(self.open(cx, options, Opening::Stream).await?, cx.clone())
         };
         let (recv, send) = (options.recv_timeout, options.send_timeout);
         Ok(stream.within(&self.layers).map_halves(|halves| {
@@ -204,18 +214,17 @@ impl Shared {
         }))
     }
 
-    /// Opens a stream, within the call's deadline; on another connection than the one to `avoid`, where there is another.
-    pub(super) async fn open(
-        &self,
-        cx: &Context,
-        options: &CallOptions,
-        avoid: Option<ConnectionId>,
-    ) -> Result<Halves> {
+    /// Opens a stream, within the call's deadline.
+    pub(super) async fn open(&self, cx: &Context, options: &CallOptions, opening: Opening) -> Result<Halves> {
         check_deadline(cx.deadline().zip(cx.timeout()))?;
+        let avoid = match opening {
+            Opening::Stream => None,
+            Opening::Call { avoid } => avoid,
+        };
         let mut attempts = self.attempts(cx, options).await?;
         while let Some(peer) = attempts.next() {
             cx.set_instance(Arc::clone(&peer.address));
-            let open = |connection: &Connection| self.open_on(connection, &peer, cx);
+            let open = |connection: &Connection| self.open_on(connection, &peer, cx, opening);
             match self.pool.http2(&peer, attempts.patience(), avoid, open).await {
                 Ok(opened) => {
                     attempts.reached(&peer);
@@ -230,14 +239,15 @@ impl Shared {
         Err(attempts.into_error(&self.pool.service))
     }
 
-    fn open_on(&self, connection: &Connection, peer: &Peer, cx: &Context) -> Result<Halves, Refused> {
-        connection.open(&OpenStream {
+    fn open_on(&self, connection: &Connection, peer: &Peer, cx: &Context, opening: Opening) -> Result<Halves, Refused> {
+        connection.open(OpenStream {
             path: cx.path(),
             authority: &self.authority,
-            metadata: &self.metadata(cx),
+            metadata: self.metadata(cx),
             deadline: cx.deadline().zip(cx.timeout()),
             parent: cx.parent(),
             load: &peer.load,
+            can_repeat: matches!(opening, Opening::Call { .. }),
         })
     }
 
@@ -257,6 +267,15 @@ impl Shared {
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.
     fn metadata(&self, cx: &Context) -> Metadata {
+        if self.caller.is_none() && cx.log_id().is_none() && cx.travels_light() {
+            return Metadata::new();
+        }
+        self.full_metadata(cx)
+    }
+
+    /// As [`Shared::metadata`]. Apart, so that a call with which nothing goes does not run past all of it.
+    #[inline(never)]
+    fn full_metadata(&self, cx: &Context) -> Metadata {
         const SOURCE_SERVICE: HeaderName = HeaderName::from_static("source-service");
         const SOURCE_METHOD: HeaderName = HeaderName::from_static("source-method");
         const DESTINATION_SERVICE: HeaderName = HeaderName::from_static("destination-service");

@@ -2,30 +2,32 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, LazyLock, Mutex};
-use std::task::{Context as Task, Poll, Waker, ready};
+use std::sync::Arc;
+use std::task::{Context as Task, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use h2::client::{ResponseFuture, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
-use http::header::{HeaderValue, TE, USER_AGENT};
-use http::uri::{Authority, PathAndQuery};
-use http::{HeaderMap, Method, Request, Uri, Version};
+use h2::client::SendRequest;
+use h2::{Reason, RecvStream};
+use http::HeaderMap;
+use http::uri::Authority;
 
+use super::arrival::{Arrival, Body, End, Then, poll_body, without_trailers};
 use super::gather::{Gather, Pulse};
 use super::inbox::Inbox;
 use super::keepalive::Probe;
-use super::lane::{Handle, Lane, Streams};
+use super::lane::{Handle, Lane, NotTaken, Streams};
+use super::opener::{self, Ask};
 use super::outbox::{Half, Outbox, Outgoing};
-use super::{CONTENT_TYPE, Config, GRPC_TIMEOUT, connection_lost, stream_error};
+use super::{Config, connection_lost, stream_error};
 use crate::codec::Encode;
-use crate::context::{Context, lock, now};
-use crate::error::{Error, Result, Stage};
+use crate::context::Context;
+use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::net::BoxIo;
 use crate::transport::{ConnectionId, Frame, Halves, Load, RecvHalf, SendHalf};
-use crate::wire::grpc;
+
+pub(crate) use super::opener::Refused;
 
 /// A connection; clones share it.
 #[derive(Clone)]
@@ -34,7 +36,7 @@ pub(crate) struct Connection {
 }
 
 struct Shared {
-    requests: Mutex<SendRequest<Outgoing>>,
+    requests: SendRequest<Outgoing>,
     lane: Arc<Lane>,
     config: Config,
 }
@@ -50,22 +52,15 @@ impl Drop for Shared {
 pub(crate) struct Open<'a> {
     pub(crate) path: &'static str,
     pub(crate) authority: &'a Authority,
-    pub(crate) metadata: &'a Metadata,
+    pub(crate) metadata: Metadata,
     /// When the stream must be over, and how long it was given.
     pub(crate) deadline: Option<(Instant, Duration)>,
     /// The call that this one is part of: its end ends this one.
     pub(crate) parent: Option<&'a Context>,
     /// Counts the stream as long as it runs.
     pub(crate) load: &'a Load,
-}
-
-/// Why a stream could not be opened on a connection.
-#[derive(Debug)]
-pub(crate) enum Refused {
-    /// The connection takes no more streams; another may.
-    Connection(Error),
-    /// The stream itself is at fault.
-    Stream(Error),
+    /// Whether its user can make it again where the connection turns out to take no more streams.
+    pub(crate) can_repeat: bool,
 }
 
 impl Connection {
@@ -89,11 +84,10 @@ impl Connection {
             .await
             .map_err(std::io::Error::other)?;
         let lane = Lane::new(pulse, peer.to_owned(), &config);
-        let mut streams = Streams::new(Arc::clone(&lane));
-        let mut probe = config.keepalive.and_then(|keepalive| Probe::new(keepalive, connection.ping_pong()));
         // The h2 crate closes a connection without handles at once, resets unsent: the task lets go of its own last.
-        let mut last_handle = Some(requests.clone());
-        let shared = Arc::new(Shared { requests: Mutex::new(requests), lane, config });
+        let mut streams = Streams::new(Arc::clone(&lane), Some(requests.clone()));
+        let mut probe = config.keepalive.and_then(|keepalive| Probe::new(keepalive, connection.ping_pong()));
+        let shared = Arc::new(Shared { requests, lane, config });
         let users = Arc::downgrade(&shared);
         // The preface leaves now: what a server that takes no more connections has closed is noticed before a call is on it.
         match poll_fn(|task| Poll::Ready(Pin::new(&mut connection).poll(task))).await {
@@ -104,11 +98,12 @@ impl Connection {
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let end = poll_fn(|task| {
-                streams.drain(task);
+                streams.drain();
                 if let Poll::Ready(end) = connection.as_mut().poll(task) {
                     return Poll::Ready(end.map_err(|err| stream_error(&err, &streams.lane().peer)));
                 }
-                if users.strong_count() == 0 && streams.is_empty() && last_handle.take().is_some() {
+                streams.settle(task);
+                if users.strong_count() == 0 && streams.is_empty() && streams.stop_opening() {
                     task.waker().wake_by_ref();
                 }
                 match &mut probe {
@@ -132,93 +127,47 @@ impl Connection {
 
     /// Whether the connection takes new streams: it does not after GOAWAY or a failure.
     pub(crate) fn is_open(&self) -> bool {
-        let mut requests = lock(&self.shared.requests);
-        !matches!(requests.poll_ready(&mut Task::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+        opener::refuses(&mut self.shared.requests.clone(), &self.shared.lane.peer).is_none()
     }
 
-    /// Opens a stream. Its headers leave at once; nothing waits for the server's.
-    pub(crate) fn open(&self, open: &Open<'_>) -> Result<Halves, Refused> {
-        let (outbox, response) = self.start(open)?;
+    /// Opens a stream; nothing waits for the server. Mostly the connection's task opens it; where its user can repeat it, the
+    /// receiving half may be told that the server did not look at it.
+    pub(crate) fn open(&self, open: Open<'_>) -> Result<Halves, Refused> {
+        let outbox = self.start(open)?;
         Ok(Halves {
             send: Box::new(ClientSend { outbox: Arc::clone(&outbox) }),
             recv: Box::new(ClientRecv {
                 outbox,
                 inbox: Inbox::new(self.shared.config.max_message_size),
-                phase: Phase::Headers(response),
+                phase: Phase::Headers,
                 header: Metadata::new(),
                 trailer: Metadata::new(),
             }),
         })
     }
 
-    fn start(&self, open: &Open<'_>) -> Result<(Arc<Outbox>, ResponseFuture), Refused> {
+    fn start(&self, open: Open<'_>) -> Result<Arc<Outbox>, Refused> {
         let lane = &self.shared.lane;
-        let request = request(open).map_err(Refused::Stream)?;
-        let (response, send) = self.send_request(request)?;
+        let ask = Ask { path: open.path, authority: open.authority.clone(), metadata: open.metadata };
         let outbox = Outbox::client(Arc::clone(lane), self.shared.config.send_buffer, open.deadline, open.load.begin());
-        lane.open(Arc::clone(&outbox), Handle::Send(send)).map_err(Refused::Connection)?;
+        match lane.ask(&outbox, ask, open.can_repeat) {
+            Ok(()) => {}
+            Err(NotTaken::Refused(err)) => return Err(Refused::Connection(err)),
+            Err(NotTaken::Busy(ask)) => {
+                let (response, send) = opener::open(&self.shared.requests, *ask, open.deadline, &lane.peer)?;
+                lane.open(Arc::clone(&outbox), Handle::Send(send, Some(response))).map_err(Refused::Connection)?;
+            }
+        }
         outbox.start_timer();
         if let Some(parent) = open.parent {
             parent.adopt(&outbox);
         }
-        Ok((outbox, response))
-    }
-
-    fn send_request(&self, request: Request<()>) -> Result<(ResponseFuture, SendStream<Outgoing>), Refused> {
-        let mut shared = lock(&self.shared.requests);
-        let mut own;
-        let requests = match shared.poll_ready(&mut Task::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => &mut *shared,
-            Poll::Ready(Err(err)) => return Err(Refused::Connection(stream_error(&err, &self.shared.lane.peer))),
-            Poll::Pending => {
-                // The server's limit of concurrent streams is reached, and this handle already waits with one: a handle
-                // of its own lets the stream wait in the h2 crate, as Kitex's waits, until its deadline.
-                own = shared.clone();
-                &mut own
-            }
-        };
-        requests.send_request(request, false).map_err(|err| {
-            let is_ours = err.is_io() || err.is_go_away() || err.is_remote();
-            let error = stream_error(&err, &self.shared.lane.peer);
-            if is_ours { Refused::Connection(error) } else { Refused::Stream(error) }
-        })
+        Ok(outbox)
     }
 }
 
 fn id(lane: &Arc<Lane>) -> ConnectionId {
     ConnectionId(Arc::as_ptr(lane).addr())
-}
-
-/// What every request has. To copy it is quicker than to put it together.
-static HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
-    let agent = HeaderValue::from_static(concat!("thrill/", env!("CARGO_PKG_VERSION")));
-    let trailers = HeaderValue::from_static("trailers");
-    [(http::header::CONTENT_TYPE, CONTENT_TYPE), (USER_AGENT, agent), (TE, trailers)].into_iter().collect()
-});
-
-fn request(open: &Open<'_>) -> Result<Request<()>> {
-    let mut parts = http::uri::Parts::default();
-    parts.scheme = Some(http::uri::Scheme::HTTP);
-    parts.authority = Some(open.authority.clone());
-    let bad_path = |err: http::Error| Error::misuse(format!("the method's name makes no path, {}: {err}", open.path));
-    let path = PathAndQuery::from_maybe_shared(Bytes::from_static(open.path.as_bytes()));
-    parts.path_and_query = Some(path.map_err(|err| bad_path(err.into()))?);
-    let uri = Uri::from_parts(parts).map_err(|err| bad_path(err.into()))?;
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = uri;
-    *request.version_mut() = Version::HTTP_2;
-    let headers = request.headers_mut();
-    *headers = HEADERS.clone();
-    if let Some((at, after)) = open.deadline {
-        let left = at.saturating_duration_since(now());
-        if left.is_zero() {
-            return Err(Error::DeadlineExceeded { during: Stage::Open, after, peer: None });
-        }
-        headers.insert(GRPC_TIMEOUT, grpc::encode_timeout(left));
-    }
-    open.metadata.write_to(headers);
-    Ok(request)
 }
 
 struct ClientSend {
@@ -267,44 +216,66 @@ struct ClientRecv {
 
 enum Phase {
     /// The response headers have not come.
-    Headers(ResponseFuture),
-    /// Messages come.
-    Body(RecvStream),
-    /// The end came.
+    Headers,
+    /// Messages come; the DATA here came already.
+    Body(Bytes, RecvStream),
+    /// The end came, behind messages that are not taken yet.
+    Ending(End),
+    /// The end.
     Ended(Result<()>),
 }
 
 impl ClientRecv {
     /// Goes on until the response headers, or the end, are there.
     fn poll_headers(&mut self, task: &mut Task<'_>) -> Poll<()> {
-        let Phase::Headers(response) = &mut self.phase else { return Poll::Ready(()) };
-        match ready!(Pin::new(response).poll(task)) {
-            Ok(response) => self.begin(response),
-            Err(err) => self.finish(Err(self.explain(&err))),
+        if matches!(self.phase, Phase::Headers) {
+            let arrival = ready!(self.outbox.poll_arrival(task));
+            self.begin(arrival);
         }
         Poll::Ready(())
     }
 
-    fn begin(&mut self, response: http::Response<RecvStream>) {
-        let (parts, body) = response.into_parts();
-        let content_type = parts.headers.get(http::header::CONTENT_TYPE);
-        if content_type.is_none_or(|value| grpc::content_subtype(value.as_bytes()).is_none()) {
-            return self.refuse(grpc::not_grpc(parts.status, content_type));
+    fn begin(&mut self, arrival: Arrival) {
+        let Arrival { header, trailer, data, then } = arrival;
+        (self.header, self.trailer) = (header, trailer);
+        self.phase = match then {
+            Then::Body(more, body) => Phase::Body(more, body),
+            // There was nothing before it.
+            Then::End(end) if self.header.raw().is_empty() => return self.end_by(end),
+            Then::End(end) => Phase::Ending(end),
+        };
+        if !data.is_empty() {
+            self.take(data);
         }
-        if body.is_end_stream() {
-            // Trailers-Only: all of it is trailer, and the header is empty.
-            return self.read_trailers(parts.headers);
+    }
+
+    /// Takes DATA that came.
+    fn take(&mut self, data: Bytes) {
+        let taken = match &mut self.phase {
+            Phase::Body(_, body) => {
+                let step = self.outbox.lane().window_step();
+                self.inbox.take(data, body.flow_control(), step)
+            }
+            // Its window went back with the stream.
+            _ => self.inbox.push(data),
+        };
+        if let Err(err) = taken {
+            self.refuse(err);
         }
-        self.header = Metadata::received(parts.headers);
-        self.phase = Phase::Body(body);
     }
 
     fn read_trailers(&mut self, trailers: HeaderMap) {
-        let end = grpc::parse_status(&trailers);
+        let end = End::by(&trailers);
         self.trailer = Metadata::received(trailers);
+        self.end_by(end);
+    }
+
+    fn end_by(&mut self, end: End) {
         match end {
-            Ok(end) => self.finish(self.inbox.finish().and(end)),
-            Err(err) => self.refuse(err),
+            // A message that the server left unfinished is worse than what it said.
+            End::Told(end) => self.finish(self.inbox.finish().and(end)),
+            End::Failed(err) => self.finish(Err(err)),
+            End::Refused(err) => self.refuse(err),
         }
     }
 
@@ -319,29 +290,24 @@ impl ClientRecv {
         self.phase = Phase::Ended(end);
     }
 
-    /// What this side did to the stream, or to its connection, explains an error better than what the h2 crate saw of it.
-    fn explain(&self, err: &h2::Error) -> Error {
-        let ours = self.outbox.ended().or_else(|| self.outbox.broken().filter(|_| err.is_io()));
-        ours.cloned().unwrap_or_else(|| stream_error(err, &self.outbox.lane().peer))
-    }
-
     /// Takes the next DATA, or the end.
     fn poll_data(&mut self, task: &mut Task<'_>) -> Poll<()> {
-        ready!(self.poll_headers(task));
-        let Phase::Body(body) = &mut self.phase else { return Poll::Ready(()) };
-        match ready!(body.poll_data(task)) {
-            Some(Ok(data)) => {
-                let step = self.outbox.lane().window_step();
-                if let Err(err) = self.inbox.take(data, body.flow_control(), step) {
-                    self.refuse(err);
-                }
+        let next = match &mut self.phase {
+            Phase::Headers => return self.poll_headers(task),
+            Phase::Body(more, _) if !more.is_empty() => Body::Data(std::mem::take(more)),
+            Phase::Body(_, body) => ready!(poll_body(body, task)),
+            Phase::Ending(end) => {
+                let end = std::mem::replace(end, End::Told(Ok(())));
+                self.end_by(end);
+                return Poll::Ready(());
             }
-            Some(Err(err)) => self.finish(Err(self.explain(&err))),
-            None => match ready!(body.poll_trailers(task)) {
-                Ok(Some(trailers)) => self.read_trailers(trailers),
-                Ok(None) => self.finish(Err(Error::status(13, "server closed the stream without sending trailers"))),
-                Err(err) => self.finish(Err(self.explain(&err))),
-            },
+            Phase::Ended(_) => return Poll::Ready(()),
+        };
+        match next {
+            Body::Data(data) => self.take(data),
+            Body::Trailers(trailers) => self.read_trailers(trailers),
+            Body::End => self.finish(Err(without_trailers())),
+            Body::Failed(err) => self.finish(Err(self.outbox.explain(&err))),
         }
         Poll::Ready(())
     }

@@ -100,7 +100,7 @@ impl Inbox {
     }
 
     /// Takes what came. Only called when [`Inbox::next`] found nothing.
-    fn push(&mut self, mut data: Bytes) -> Result<()> {
+    pub(super) fn push(&mut self, mut data: Bytes) -> Result<()> {
         let Some(Cut { partial, later }) = self.cut.as_deref_mut().filter(|cut| !cut.partial.is_empty()) else {
             self.chunk = data;
             self.at = 0;

@@ -4,15 +4,18 @@
 //! task alone owns the h2 send handles, so nothing that drops an [`Outbox`] can reach into the h2 crate.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use h2::SendStream;
+use h2::client::{ResponseFuture, SendRequest};
 use h2::server::SendResponse;
 use slab::Slab;
 
 use super::Config;
+use super::arrival::Arrival;
 use super::gather::Pulse;
+use super::opener::{self, Ask, Refused};
 use super::outbox::{Outbox, Outgoing, Work};
 use super::spares::Spares;
 use crate::context::lock;
@@ -20,6 +23,10 @@ use crate::error::Error;
 
 /// The most that a stream takes before it gives the window back.
 const WINDOW_STEP: usize = 16 << 10;
+
+/// How many streams the task opens on a connection. HTTP/2 has numbers for 2^30, and those that are asked for together must
+/// not run out of them.
+const MOST_STREAMS: usize = (1 << 30) - (1 << 20);
 
 /// A connection's queue.
 pub(super) struct Lane {
@@ -39,32 +46,49 @@ struct Queue {
     opened: Vec<(Arc<Outbox>, Handle)>,
     /// Keys of streams. One that is outdated is looked at in vain.
     ready: Vec<usize>,
+    /// Wakes the task, where something new must.
     task: Option<Waker>,
+    /// Whether the task is looking at the connection, and at this queue thereafter.
+    is_busy: bool,
     /// Why the task has ended.
     closed: Option<Error>,
+    /// Why a client's connection takes no more streams, though its task goes on.
+    refuses: Option<Error>,
 }
 
-/// What sends on a stream.
+/// What the h2 crate has for a stream, as far as it is the task's.
 pub(super) enum Handle {
+    /// A client's stream that the task is to open.
+    Open(Ask),
     /// A server's stream before its response headers.
     Respond(SendResponse<Outgoing>),
-    /// A stream whose headers are sent.
-    Send(SendStream<Outgoing>),
+    /// A stream whose headers are sent; and a client's response, until its headers come.
+    Send(SendStream<Outgoing>, Option<ResponseFuture>),
 }
 
 impl Handle {
     /// Asks for a reset by the peer, and to be woken by one.
     pub(super) fn poll_reset(&mut self, task: &mut Context<'_>) -> Poll<Result<h2::Reason, h2::Error>> {
         match self {
+            Self::Open(_) => Poll::Pending,
             Self::Respond(respond) => respond.poll_reset(task),
-            Self::Send(send) => send.poll_reset(task),
+            Self::Send(send, _) => send.poll_reset(task),
         }
     }
 
     pub(super) fn reset(&mut self, reason: h2::Reason) {
         match self {
+            Self::Open(_) => {}
             Self::Respond(respond) => respond.send_reset(reason),
-            Self::Send(send) => send.send_reset(reason),
+            Self::Send(send, _) => send.send_reset(reason),
+        }
+    }
+
+    /// What sends data, once headers are sent.
+    pub(super) fn sender(&mut self) -> Option<&mut SendStream<Outgoing>> {
+        match self {
+            Self::Open(_) | Self::Respond(_) => None,
+            Self::Send(send, _) => Some(send),
         }
     }
 }
@@ -89,12 +113,32 @@ impl Lane {
         (stream / 8).min(connection / 16 / self.pulse.active().max(1)).min(WINDOW_STEP)
     }
 
-    /// Hands a stream that was just opened to the task.
+    /// Lets the task open a stream. Where it is looking at the connection, it may find that it takes no more: then only a stream
+    /// that `can_repeat` is taken, which hears of it as [`Outbox::arrive`] says.
+    pub(super) fn ask(&self, outbox: &Arc<Outbox>, ask: Ask, can_repeat: bool) -> Result<(), NotTaken> {
+        let mut queue = lock(&self.queue);
+        if let Some(err) = queue.closed.as_ref().or(queue.refuses.as_ref()) {
+            return Err(NotTaken::Refused(err.clone()));
+        }
+        if queue.is_busy && !can_repeat {
+            return Err(NotTaken::Busy(Box::new(ask)));
+        }
+        queue.opened.push((Arc::clone(outbox), Handle::Open(ask)));
+        wake(queue);
+        Ok(())
+    }
+
+    /// Hands a stream to the task that was just opened.
     ///
     /// # Errors
     /// The task has ended, and why.
     pub(super) fn open(&self, outbox: Arc<Outbox>, handle: Handle) -> Result<(), Error> {
         self.push(|queue| queue.opened.push((outbox, handle)))
+    }
+
+    /// The connection takes no more streams.
+    fn refuse(&self, err: Error) {
+        lock(&self.queue).refuses.get_or_insert(err);
     }
 
     /// Queues a stream that has something for the task.
@@ -120,13 +164,9 @@ impl Lane {
 
     /// No more streams are opened: the task ends the connection with the last of them.
     pub(super) fn leave(&self) {
-        let mut queue = lock(&self.queue);
+        let queue = lock(&self.queue);
         self.is_left.store(true, Ordering::Relaxed);
-        let task = queue.task.take();
-        drop(queue);
-        if let Some(task) = task {
-            task.wake();
-        }
+        wake(queue);
     }
 
     fn push(&self, add: impl FnOnce(&mut Queue)) -> Result<(), Error> {
@@ -135,18 +175,35 @@ impl Lane {
             return Err(err.clone());
         }
         add(&mut queue);
-        let task = queue.task.take();
-        drop(queue);
-        if let Some(task) = task {
-            task.wake();
-        }
+        wake(queue);
         Ok(())
     }
+}
+
+/// Lets go of the queue, and the task look at it.
+fn wake(mut queue: MutexGuard<'_, Queue>) {
+    let task = queue.task.take();
+    drop(queue);
+    if let Some(task) = task {
+        task.wake();
+    }
+}
+
+/// Why the task is not to open a stream.
+pub(super) enum NotTaken {
+    /// It is looking at the connection.
+    Busy(Box<Ask>),
+    /// The connection takes no more.
+    Refused(Error),
 }
 
 /// The streams of a connection, as its task has them.
 pub(super) struct Streams {
     lane: Arc<Lane>,
+    /// What opens a client's streams.
+    requests: Option<SendRequest<Outgoing>>,
+    /// How many streams there were.
+    asked: usize,
     open: Slab<(Arc<Outbox>, Handle)>,
     opened: Vec<(Arc<Outbox>, Handle)>,
     ready: Vec<usize>,
@@ -155,8 +212,13 @@ pub(super) struct Streams {
 }
 
 impl Streams {
-    pub(super) fn new(lane: Arc<Lane>) -> Self {
-        Self { lane, open: Slab::new(), opened: Vec::new(), ready: Vec::new(), memory: Vec::new() }
+    pub(super) fn new(lane: Arc<Lane>, requests: Option<SendRequest<Outgoing>>) -> Self {
+        Self { lane, requests, asked: 0, open: Slab::new(), opened: Vec::new(), ready: Vec::new(), memory: Vec::new() }
+    }
+
+    /// Lets go of what opens streams; whether it was still there.
+    pub(super) fn stop_opening(&mut self) -> bool {
+        self.requests.take().is_some()
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
@@ -169,6 +231,14 @@ impl Streams {
 
     /// Takes over a stream, asks to be told of a reset, and sends what the stream has already.
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) {
+        self.asked += 1;
+        let handle = match handle {
+            Handle::Open(ask) => match self.ask(&outbox, ask) {
+                Some(handle) => handle,
+                None => return,
+            },
+            handle => handle,
+        };
         let entry = self.open.vacant_entry();
         let key = entry.key();
         let (outbox, handle) = entry.insert((outbox, handle));
@@ -177,18 +247,77 @@ impl Streams {
         self.flush(key);
     }
 
-    /// Empties the queue: sends what the streams have, and asks to be woken for more.
-    pub(super) fn drain(&mut self, task: &mut Context<'_>) {
-        let mut opened = {
-            let mut queue = lock(&self.lane.queue);
-            if !queue.task.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
-                queue.task = Some(task.waker().clone());
-            }
-            std::mem::swap(&mut queue.ready, &mut self.ready);
-            std::mem::swap(&mut queue.opened, &mut self.opened);
-            std::mem::take(&mut self.opened)
+    /// Opens a client's stream, unless it is over or the connection takes no more.
+    fn ask(&mut self, outbox: &Outbox, ask: Ask) -> Option<Handle> {
+        if outbox.ended().is_some() {
+            return None;
+        }
+        let peer = &self.lane.peer;
+        let opened = match &self.requests {
+            Some(requests) => opener::open(requests, ask, outbox.deadline(), peer),
+            None => Err(Refused::Connection(super::connection_lost(peer, "it was closed"))),
         };
+        let err = match opened {
+            Ok((response, send)) => return Some(Handle::Send(send, Some(response))),
+            Err(Refused::Stream(err)) => err,
+            Err(Refused::Connection(err)) => {
+                let err = super::not_looked_at(err, peer);
+                self.lane.refuse(err.clone());
+                err
+            }
+        };
+        outbox.break_off(err.clone());
+        outbox.arrive(Arrival::failed(err));
+        None
+    }
+
+    /// Empties the queue before the task looks at the connection: sends what the streams have. Until [`Streams::settle`], what
+    /// else comes wakes no one.
+    pub(super) fn drain(&mut self) {
+        let mut queue = lock(&self.lane.queue);
+        queue.is_busy = true;
+        queue.task = None;
+        Self::take(&mut queue, &mut self.opened, &mut self.ready);
+        drop(queue);
+        self.work();
+    }
+
+    /// Empties the queue after the task has looked at the connection: gives the streams what came for them, and asks to be woken
+    /// for more. What it gives the h2 crate to send has that crate wake the task.
+    pub(super) fn settle(&mut self, task: &mut Context<'_>) {
+        let refuses = self.refuses();
+        let mut queue = lock(&self.lane.queue);
+        queue.is_busy = false;
+        queue.task = Some(task.waker().clone());
+        if let Some(err) = refuses {
+            queue.refuses.get_or_insert(err);
+        }
+        Self::take(&mut queue, &mut self.opened, &mut self.ready);
+        drop(queue);
+        self.work();
+    }
+
+    /// Why a client's connection takes no more streams.
+    fn refuses(&mut self) -> Option<Error> {
+        let peer = &self.lane.peer;
+        if self.asked >= MOST_STREAMS {
+            return Some(super::connection_lost(peer, "it has had all the streams that it can have"));
+        }
+        opener::refuses(self.requests.as_mut()?, peer).map(|err| super::not_looked_at(err, peer))
+    }
+
+    fn take(queue: &mut Queue, opened: &mut Vec<(Arc<Outbox>, Handle)>, ready: &mut Vec<usize>) {
+        std::mem::swap(&mut queue.ready, ready);
+        std::mem::swap(&mut queue.opened, opened);
+    }
+
+    /// Does what was queued.
+    fn work(&mut self) {
+        if self.opened.is_empty() && self.ready.is_empty() {
+            return;
+        }
         self.lane.spares.refill(&mut self.memory);
+        let mut opened = std::mem::take(&mut self.opened);
         for (outbox, handle) in opened.drain(..) {
             self.insert(outbox, handle);
         }
@@ -226,7 +355,7 @@ impl Streams {
     pub(super) fn close(&mut self, err: Error) {
         // Where the connection broke, the h2 crate would give that as the reset of each stream.
         if matches!(&err, Error::ConnectionLost(lost) if lost.reason == super::EOF) {
-            self.drain(&mut Context::from_waker(Waker::noop()));
+            self.drain();
         }
         self.fail_all(err);
     }
@@ -238,9 +367,13 @@ impl Streams {
             queue.ready.clear();
             (queue.closed.get_or_insert(err).clone(), std::mem::take(&mut queue.opened))
         };
-        let opened = opened.into_iter().chain(self.open.drain());
-        for (outbox, _) in opened {
-            outbox.break_off(err.clone());
+        for (outbox, handle) in opened.into_iter().chain(self.open.drain()) {
+            let err = if matches!(handle, Handle::Open(_)) {
+                super::not_looked_at(err.clone(), &self.lane.peer)
+            } else {
+                err.clone()
+            };
+            outbox.lose(handle, err);
         }
         self.lane.pulse.set_active(0);
     }

@@ -4,12 +4,14 @@
 //! encodes messages into the stream's [`outbox`], which the task empties, one DATA frame for all that is there, whenever
 //! it runs. Received DATA is cut into messages by an [`inbox`], in the user's own task.
 
+mod arrival;
 pub(crate) mod client;
 mod gather;
 mod inbox;
 mod keepalive;
 mod lane;
 mod lifetime;
+mod opener;
 mod outbox;
 pub(crate) mod server;
 mod spares;
@@ -158,4 +160,18 @@ fn stream_error(err: &h2::Error, peer: &str) -> Error {
 
 pub(super) fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
     Error::ConnectionLost(Arc::new(ConnectionLost::new(peer, reason)))
+}
+
+/// The error of a stream that no peer has looked at, so that it may run elsewhere.
+fn not_looked_at(err: Error, peer: &str) -> Error {
+    match err {
+        Error::ConnectionLost(lost) if lost.draining => Error::ConnectionLost(lost),
+        Error::ConnectionLost(lost) => {
+            Error::ConnectionLost(Arc::new(ConnectionLost { draining: true, ..ConnectionLost::clone(&lost) }))
+        }
+        err => {
+            let lost = ConnectionLost::new(peer, err.to_string());
+            Error::ConnectionLost(Arc::new(ConnectionLost { draining: true, ..lost }))
+        }
+    }
 }

@@ -13,6 +13,7 @@ use futures_util::task::AtomicWaker;
 use http::{HeaderMap, Response};
 use tokio::time::Sleep;
 
+use super::arrival::Arrival;
 use super::lane::{Handle, Lane};
 use super::spares::SHORT;
 use super::{CONTENT_TYPE, EOF};
@@ -45,8 +46,6 @@ pub(super) struct Outbox {
     is_unsendable: AtomicBool,
     /// A `send` that waits for room, or a flush that waits for none left.
     sender: AtomicWaker,
-    /// A server's `recv` that a deadline must be able to wake; the h2 crate wakes the others.
-    receiver: AtomicWaker,
     /// Why nothing more can be sent or received; the first reason stays.
     ended: OnceLock<End>,
     /// On a client, what the connection's task saw of the peer: a reset, or the connection's end. The receiving half, which
@@ -84,6 +83,14 @@ struct Rest {
     timer: Option<Pin<Box<Sleep>>>,
     /// Counts a client's stream until its user has seen the end.
     running: Option<Running>,
+    /// A client's `recv` that waits for the arrival, or a server's that a deadline must be able to wake; the h2 crate wakes
+    /// the others.
+    receiver: Option<Waker>,
+    /// What came first on a client's stream, until its receiving half takes it.
+    arrival: Option<Arrival>,
+    /// Whether a client's receiving half is gone. What holds handles of the h2 crate is then no longer put here: this may
+    /// be dropped under that crate's lock.
+    is_unread: bool,
 }
 
 /// How far the sending direction is.
@@ -157,7 +164,6 @@ impl Outbox {
             is_waited: AtomicBool::new(false),
             is_unsendable: AtomicBool::new(false),
             sender: AtomicWaker::new(),
-            receiver: AtomicWaker::new(),
             ended: OnceLock::new(),
             broken: OnceLock::new(),
             deadline,
@@ -185,19 +191,95 @@ impl Outbox {
         state.key = key;
         let has_said_all = state.finish == Finish::Close;
         drop(state);
+        let waker = Waker::from(Arc::clone(self));
+        let mut task = Task::from_waker(&waker);
         // Who sends nothing more need not hear of a reset early: the receiving half does.
         if !has_said_all {
-            self.watch_reset(handle);
+            self.watch_reset(handle, &mut task);
         }
+        self.receive(handle, &mut task);
     }
 
-    /// Asks the h2 crate to be called when the peer resets the stream.
-    fn watch_reset(self: &Arc<Self>, handle: &mut Handle) {
-        match handle.poll_reset(&mut Task::from_waker(&Waker::from(Arc::clone(self)))) {
+    /// Asks the h2 crate to call this stream when the peer resets it.
+    fn watch_reset(&self, handle: &mut Handle, task: &mut Task<'_>) {
+        match handle.poll_reset(task) {
             Poll::Pending => {}
             Poll::Ready(Ok(reason)) => self.reset_by_peer(reason),
             Poll::Ready(Err(err)) => self.break_off(super::stream_error(&err, &self.lane.peer)),
         }
+    }
+
+    /// Takes what came first on a client's stream, or asks the h2 crate to call this stream for it. Answers whether all came
+    /// that the server had to say.
+    fn receive(&self, handle: &mut Handle, task: &mut Task<'_>) -> bool {
+        let Handle::Send(_, response) = handle else { return false };
+        let Some(Poll::Ready(come)) = response.as_mut().map(|response| Pin::new(response).poll(task)) else {
+            return false;
+        };
+        *response = None;
+        let arrival = match come {
+            Ok(response) => Arrival::of(response, task, |err| self.explain(err)),
+            Err(err) => Arrival::failed(self.explain(&err)),
+        };
+        let is_whole = arrival.is_whole();
+        self.arrive(arrival);
+        is_whole
+    }
+
+    /// Gives a client's receiving half what came first, or the error in its place.
+    pub(super) fn arrive(&self, arrival: Arrival) {
+        let mut rest = lock(&self.rest);
+        if rest.is_unread {
+            drop(rest);
+            return;
+        }
+        rest.arrival = Some(arrival);
+        let receiver = rest.receiver.take();
+        drop(rest);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
+    }
+
+    /// Waits for what comes first on a client's stream; it comes once.
+    pub(super) fn poll_arrival(&self, task: &Task<'_>) -> Poll<Arrival> {
+        let mut rest = lock(&self.rest);
+        if let Some(arrival) = rest.arrival.take() {
+            return Poll::Ready(arrival);
+        }
+        if let Some(err) = self.ended() {
+            return Poll::Ready(Arrival::failed(err.clone()));
+        }
+        if !rest.receiver.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+            rest.receiver = Some(task.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// What this side did to the stream, or to its connection, explains an error better than what the h2 crate saw of it.
+    pub(super) fn explain(&self, err: &h2::Error) -> Error {
+        let ours = self.ended().or_else(|| self.broken.get().filter(|_| err.is_io()));
+        ours.cloned().unwrap_or_else(|| super::stream_error(err, &self.lane.peer))
+    }
+
+    /// The connection is lost under the stream. What came before it is still received.
+    pub(super) fn lose(&self, mut handle: Handle, err: Error) {
+        self.break_off(err.clone());
+        match handle {
+            Handle::Send(..) => {
+                self.receive(&mut handle, &mut Task::from_waker(Waker::noop()));
+                if matches!(handle, Handle::Send(_, Some(_))) {
+                    self.arrive(Arrival::failed(err));
+                }
+            }
+            Handle::Open(_) => self.arrive(Arrival::failed(err)),
+            Handle::Respond(_) => {}
+        }
+    }
+
+    /// When the stream must be over, and how long it was given.
+    pub(super) fn deadline(&self) -> Option<(Instant, std::time::Duration)> {
+        self.deadline
     }
 
     fn reset_by_peer(&self, reason: h2::Reason) {
@@ -218,11 +300,6 @@ impl Outbox {
         let _ = self.broken.set(err);
         self.is_unsendable.store(true, Ordering::SeqCst);
         self.sender.wake();
-    }
-
-    /// What the connection's task saw of the peer.
-    pub(super) fn broken(&self) -> Option<&Error> {
-        self.broken.get()
     }
 
     /// Why nothing more can be sent.
@@ -249,13 +326,16 @@ impl Outbox {
             context.cancel(cause);
         }
         self.sender.wake();
-        self.receiver.wake();
         let mut rest = lock(&self.rest);
         rest.running = None;
         // The timer keeps this stream alive until it has called it.
         let timer = rest.timer.take();
+        let receiver = rest.receiver.take();
         drop(rest);
         drop(timer);
+        if let Some(receiver) = receiver {
+            receiver.wake();
+        }
     }
 
     /// To a handler, a lost connection is a cancelled call.
@@ -281,7 +361,7 @@ impl Outbox {
 
     /// Wakes this `recv` when the stream is ended from outside the h2 crate.
     pub(super) fn register_receiver(&self, task: &Task<'_>) {
-        self.receiver.register(task.waker());
+        lock(&self.rest).receiver = Some(task.waker().clone());
     }
 
     /// Lets go of the state, and the connection's task look at the stream.
@@ -406,6 +486,13 @@ impl Outbox {
 
     /// A client's half is dropped.
     pub(super) fn drop_half(&self, what: Half) {
+        if what == Half::Recv {
+            let mut rest = lock(&self.rest);
+            rest.is_unread = true;
+            let unread = rest.arrival.take();
+            drop(rest);
+            drop(unread);
+        }
         let mut state = lock(&self.state);
         state.halves = state.halves.saturating_sub(1);
         let is_closed = state.finish != Finish::Open;
@@ -434,9 +521,11 @@ impl Outbox {
     pub(super) fn flush(self: &Arc<Self>, handle: &mut Handle, memory: &mut Vec<Vec<u8>>) -> Work {
         let mut state = lock(&self.state);
         state.is_queued = false;
+        let mut is_answered = false;
         if std::mem::take(&mut state.is_called) {
+            let has_said_all = state.finish == Finish::Done;
             drop(state);
-            self.answer_call(handle);
+            is_answered = self.answer_call(handle, has_said_all);
             state = lock(&self.state);
         }
         let reset = state.reset;
@@ -452,6 +541,9 @@ impl Outbox {
             state.finish = Finish::Done;
         }
         let given_up = self.context.is_none() && state.halves == 0;
+        // Both sides have said all: the stream needs its connection no more.
+        let is_through = is_answered && finish == Finish::Done;
+        state.is_queued |= is_through;
         let is_over = state.is_over;
         let was_behind = self.is_behind.load(Ordering::SeqCst);
         if was_behind {
@@ -462,6 +554,9 @@ impl Outbox {
             self.wake_sender();
         }
 
+        if is_through {
+            return Work::Done;
+        }
         if let Some(reason) = reset {
             self.discard(payload);
             handle.reset(reason);
@@ -497,14 +592,14 @@ impl Outbox {
             let is_all = is_bare && trailers.is_some() && !context.has_header();
             let headers = response(context, if is_all { trailers.take() } else { None });
             match respond.send_response(headers, is_all) {
-                Ok(send) => *handle = Handle::Send(send),
+                Ok(send) => *handle = Handle::Send(send, None),
                 Err(err) => self.break_off(super::stream_error(&err, &self.lane.peer)),
             }
             if is_all {
                 return Work::Done;
             }
         }
-        let Handle::Send(send) = handle else {
+        let Some(send) = handle.sender() else {
             self.discard(payload);
             return Work::Done;
         };
@@ -532,19 +627,25 @@ impl Outbox {
         }
     }
 
-    /// Answers a call of the h2 crate or the timer.
-    fn answer_call(self: &Arc<Self>, handle: &mut Handle) {
-        self.watch_reset(handle);
-        let Some((at, after)) = self.deadline else { return };
+    /// Answers a call of the h2 crate or the timer, and whether all has come that the server had to say.
+    fn answer_call(self: &Arc<Self>, handle: &mut Handle, has_said_all: bool) -> bool {
+        let waker = Waker::from(Arc::clone(self));
+        let mut task = Task::from_waker(&waker);
+        let is_answered = self.receive(handle, &mut task);
+        if !has_said_all {
+            self.watch_reset(handle, &mut task);
+        }
+        let Some((at, after)) = self.deadline.filter(|_| !is_answered) else { return is_answered };
         // The timer's own clock, which a test may have stopped.
         if self.ended.get().is_some() || now() < at {
-            return;
+            return false;
         }
         let peer = Some(Arc::from(self.lane.peer.as_str()));
         self.fail(Error::DeadlineExceeded { during: Stage::Exchange, after, peer });
         if self.context.is_none() {
             lock(&self.state).reset.get_or_insert(h2::Reason::CANCEL);
         }
+        false
     }
 
     /// Takes bytes off the account.
@@ -567,7 +668,7 @@ impl Outbox {
 const BURST: usize = 16 << 10;
 
 /// Which half of a client's stream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Half {
     Send,
     Recv,

@@ -56,7 +56,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     };
     let mut connection = Connection {
         h2: connection,
-        streams: Streams::new(Lane::new(pulse, name, config)),
+        streams: Streams::new(Lane::new(pulse, name, config), None),
         accepted: Vec::new(),
         peer,
         host,
@@ -154,7 +154,7 @@ impl Connection {
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
         loop {
-            self.streams.drain(task);
+            self.streams.drain();
             let end = self.gather_accepted(task);
             let is_all = self.accepted.is_empty();
             // One step for all of them, and then the next: what a step runs stays in the processor's cache.
@@ -162,7 +162,9 @@ impl Connection {
             for (request, respond) in accepted.drain(..) {
                 self.accept(request, respond);
             }
-            self.accepted = accepted;
+            if accepted.capacity() <= KEEP_ACCEPTED {
+                self.accepted = accepted;
+            }
             if let Poll::Ready(end) = end {
                 return Poll::Ready(end);
             }
@@ -170,6 +172,7 @@ impl Connection {
                 break;
             }
         }
+        self.streams.settle(task);
         let pulse = &self.streams.lane().pulse;
         if pulse.has_too_many_pings() {
             return Poll::Ready(Ok(End::TooManyPings));
@@ -293,6 +296,9 @@ impl Connection {
         }
     }
 }
+
+/// For how many streams at a time a connection keeps the room.
+const KEEP_ACCEPTED: usize = 64;
 
 /// How many streams may be opened and reset before they are looked at. The h2 crate's 20 is less than what honest clients
 /// with short deadlines do to a server that was stalled for a moment; a flood is still a flood beyond this.
