@@ -233,7 +233,7 @@ impl std::error::Error for ConnectError {
 pub struct ConnectionLost {
     pub(crate) peer: String,
     pub(crate) reason: String,
-    /// The peer said that it will not run this stream (GOAWAY), so that it may run elsewhere.
+    /// The peer did not look at this stream, so that it may run elsewhere: it said so (GOAWAY), or was not asked.
     pub(crate) draining: bool,
     /// What a call was doing with it, and for how long.
     pub(crate) during: Option<(Stage, Duration)>,

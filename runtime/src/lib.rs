@@ -402,8 +402,8 @@ pub use thrill_macros::{Thrift, include_thrift, service, thrift};
 pub use uuid::Uuid;
 
 pub use client::{
-    Call, ClientBuilder, ClientSuite, LongConnection, Open, Payload, StreamCall, StreamClientBuilder, Transport,
-    WarmUp, WithMetadata, balance, breaker, discovery,
+    Call, CallFuture, ClientBuilder, ClientSuite, LongConnection, Open, Payload, StreamCall, StreamCallFuture,
+    StreamClientBuilder, Transport, WarmUp, WithMetadata, balance, breaker, discovery,
 };
 pub use codec::{ApplicationException, DecodeError, EncodeError, Message, OrderedF64, Thrift, UnknownField, Value};
 pub use context::Context;

@@ -15,7 +15,8 @@ use http::header::HeaderValue;
 use tokio::time::timeout;
 
 use super::channel::{Opening, Shared};
-use super::cluster::ATTEMPTS;
+use super::cluster::{ATTEMPTS, Picked};
+use super::future::{CallFuture, ReplyReader, StreamCallFuture};
 use super::message;
 use super::pool::Peer;
 use crate::codec::{Message, Reply, Success, Throws};
@@ -26,12 +27,11 @@ use crate::metainfo::Metainfo;
 use crate::middleware::{self, AnyMessage, Args, BoxFuture, Stream, typed, wrong_kind};
 use crate::observe::{Stats, Watch};
 use crate::schema::Method;
-use crate::status::Code;
 use crate::stream::{BidiStream, ClientStream, Receiver};
 use crate::transport::{ConnectionId, Halves, RecvHalf};
 
 /// A boxed future: what awaiting a call gives.
-type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What one call sets; it wins over what the client sets. Most calls set nothing, and have no room for it either.
 #[derive(Clone, Debug, Default)]
@@ -233,16 +233,42 @@ impl<S> fmt::Debug for StreamCall<S> {
 
 impl<S: Open> IntoFuture for StreamCall<S> {
     type Output = Result<S>;
-    type IntoFuture = Pending<Result<S>>;
+    type IntoFuture = StreamCallFuture<S>;
 
     fn into_future(self) -> Self::IntoFuture {
+        StreamCallFuture::new(self)
+    }
+}
+
+impl<S: Open> StreamCall<S> {
+    /// The call's context, from its options.
+    pub(super) fn make_context(&mut self) -> Result<Context> {
+        self.shared.context(self.method, &mut self.options)
+    }
+
+    /// Opens the stream where nothing has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Shared::open_now`].
+    pub(super) fn open_now(&mut self, cx: &Context) -> Result<Result<S>, Option<Picked>> {
+        let Self { shared, options, request, .. } = self;
+        if request.is_some() && !shared.layers.sends.is_empty() {
+            return Err(None);
+        }
+        let halves = shared.open_now(cx, options, false)?;
+        let mut stream = shared.opened(halves, cx.clone(), options, None);
+        let sent = request.take().map_or(Ok(()), |mut request| sent(stream.send_now(&mut *request)));
+        Ok(sent.map(|()| S::open(Opened(stream))))
+    }
+
+    /// Opens the stream, whatever has to be waited for; on the instance that was picked.
+    pub(super) fn boxed(self, cx: Context, picked: Option<Picked>) -> Pending<Result<S>> {
         Box::pin(async move {
-            let Self { shared, method, mut options, request, .. } = self;
-            let cx = shared.context(method, &mut options)?;
+            let Self { shared, options, request, .. } = self;
             let Some(watch) = shared.observers.watch(&cx) else {
-                return Ok(S::open(Opened(open(&shared, &cx, &options, request, None).await?)));
+                return Ok(S::open(Opened(open(&shared, &cx, &options, request, None, picked).await?)));
             };
-            let opened = watch.within(open(&shared, &cx, &options, request, Some(&watch))).boxed().await;
+            let opened = watch.within(open(&shared, &cx, &options, request, Some(&watch), None)).boxed().await;
             // From now on the receiving half tells of the end.
             watch.opened();
             opened.inspect_err(|err| watch.finish(&Err(err.clone()))).map(|stream| S::open(Opened(stream)))
@@ -257,9 +283,10 @@ async fn open(
     options: &CallOptions,
     request: Option<Box<dyn AnyMessage>>,
     watch: Option<&Watch>,
+    picked: Option<Picked>,
 ) -> Result<Stream> {
     let admitted = shared.admit(cx)?;
-    let opened = shared.open_layered(cx, options, watch).await;
+    let opened = shared.open_layered(cx, options, watch, picked).await;
     admitted.record(&opened);
     let mut stream = opened?;
     if let Some(mut request) = request {
@@ -335,13 +362,42 @@ impl<T: Success, E: Throws> Call<T, E> {
         self.run().await.map_err(E::from)?.into_result()
     }
 
-    // The fields are used where they are: taken out of `self`, they would be in the future twice.
     async fn run(mut self) -> Result<Answer<T, E>> {
-        let cx = self.shared.context(self.method, &mut self.options)?;
+        let cx = self.make_context()?;
+        self.run_in(cx, Opening::default()).await
+    }
+
+    /// The call's context, from its options.
+    pub(super) fn make_context(&mut self) -> Result<Context> {
+        self.shared.context(self.method, &mut self.options)
+    }
+
+    /// Sends the request where nothing has to be waited for.
+    ///
+    /// # Errors
+    /// As [`Shared::open_now`].
+    pub(super) fn send_now(&mut self, cx: &Context) -> Result<Halves, Option<Picked>> {
+        if self.method.oneway {
+            return Err(None);
+        }
+        let mut halves = self.shared.open_now(cx, &self.options, true)?;
+        // What fails is left to who waits.
+        halves.send.send(self.args.as_encode()).map_err(|_| None)?;
+        halves.send.close();
+        Ok(halves)
+    }
+
+    /// Makes the call, whatever has to be waited for.
+    pub(super) fn boxed(self, cx: Context, opening: Opening) -> Pending<Result<T, E>> {
+        Box::pin(self.run_in(cx, opening).map(|answer| answer?.reply.0))
+    }
+
+    // The fields are used where they are: taken out of `self`, they would be in the future twice.
+    async fn run_in(self, cx: Context, opening: Opening) -> Result<Answer<T, E>> {
         let Some(watch) = self.shared.observers.watch(&cx) else {
-            return call_through(&self.shared, &cx, &self.options, self.args).await;
+            return call_through(&self.shared, &cx, &self.options, self.args, opening).await;
         };
-        let answer = watch.within(call_through(&self.shared, &cx, &self.options, self.args)).boxed().await;
+        let answer = watch.within(call_through(&self.shared, &cx, &self.options, self.args, opening)).boxed().await;
         watch.finish(&answer.as_ref().map(drop).map_err(Error::clone));
         answer
     }
@@ -353,12 +409,13 @@ async fn call_through<T: Success, E: Throws>(
     cx: &Context,
     options: &CallOptions,
     mut args: Box<dyn AnyMessage>,
+    opening: Opening,
 ) -> Result<Answer<T, E>> {
     let admitted = shared.admit(cx)?;
     let called = if shared.layers.are_around_calls() {
         call_layered(shared, cx, options, args).boxed().await
     } else {
-        call(shared, cx, options, &mut *args).await
+        call(shared, cx, options, &mut *args, opening).await
     };
     admitted.record(&called);
     called
@@ -384,7 +441,7 @@ fn attempt<'a, T: Success, E: Throws>(
 ) -> BoxFuture<'a, Result<middleware::Reply>> {
     Box::pin(async move {
         let Args::Message(mut args) = args else { return Err(wrong_kind(cx, "the arguments of a call", &args)) };
-        let answer = call::<T, E>(shared, cx, options, &mut *args).await?;
+        let answer = call::<T, E>(shared, cx, options, &mut *args, Opening::default()).await?;
         if cx.is_oneway() {
             return Ok(middleware::Reply::Done);
         }
@@ -403,15 +460,18 @@ async fn call<T: Success, E: Throws>(
     cx: &Context,
     options: &CallOptions,
     args: &mut dyn AnyMessage,
+    opening: Opening,
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
         let mut answer = message::call(shared, messages, cx, options, args).await?;
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer) });
     }
-    let (mut attempts, mut refused_by) = (0, None);
+    let Opening { avoid: mut refused_by, mut picked, .. } = opening;
+    let mut attempts = 0;
     loop {
-        match over_a_stream(shared, cx, options, args, refused_by).await {
+        let opening = Opening { can_repeat: true, avoid: refused_by, picked: picked.take() };
+        match over_a_stream(shared, cx, options, args, opening).await {
             // RFC 9113, 6.8: the server says that it did not look at the stream. Another connection takes the call.
             Err(Unanswered::Draining(_)) if attempts + 1 < ATTEMPTS => attempts += 1,
             // RFC 9113, 8.7, says the same of this. Only once, as gRPC: who refuses has enough to do.
@@ -423,13 +483,26 @@ async fn call<T: Success, E: Throws>(
 }
 
 /// Why a call has no answer.
-enum Unanswered {
+pub(super) enum Unanswered {
     /// The connection was about to end, and the server did not look at the call.
     Draining(Error),
     /// The server did not look at the call; and the connection that it was on.
     Refused(Error, ConnectionId),
     /// It failed.
     Failed(Error),
+}
+
+impl Unanswered {
+    /// Why the receiving half gave an error in place of an answer.
+    pub(super) fn of(err: Error, recv: &mut dyn RecvHalf) -> Self {
+        match err {
+            Error::Reset { code: REFUSED_STREAM } if !is_begun(recv) => match recv.connection() {
+                Some(by) => Self::Refused(err, by),
+                None => Self::Failed(err),
+            },
+            err => err.into(),
+        }
+    }
 }
 
 impl From<Error> for Unanswered {
@@ -456,9 +529,9 @@ async fn over_a_stream<T: Success, E: Throws>(
     cx: &Context,
     options: &CallOptions,
     args: &mut dyn AnyMessage,
-    avoid: Option<ConnectionId>,
+    opening: Opening,
 ) -> Result<Answer<T, E>, Unanswered> {
-    let Halves { mut send, mut recv } = shared.open(cx, options, Opening::Call { avoid }).await?;
+    let Halves { mut send, mut recv } = shared.open(cx, options, opening).await?;
     let size = send.send(args.as_encode());
     count(cx, Stats::count_sent, size.as_ref().copied().unwrap_or_default());
     sent(size.map(drop))?;
@@ -470,16 +543,15 @@ async fn over_a_stream<T: Success, E: Throws>(
         let absent = T::absent().map_err(Error::from)?;
         return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Nothing });
     }
-    match recv_reply(&mut *recv, cx).await {
+    match ReplyReader::new().read(&mut *recv, cx).await {
         Ok(reply) => Ok(Answer { reply, around: Around::Stream(recv) }),
-        Err(err @ Error::Reset { code: REFUSED_STREAM }) if !is_begun(&mut *recv) => Err(match recv.connection() {
-            Some(by) => Unanswered::Refused(err, by),
-            None => Unanswered::Failed(err),
-        }),
         Err(err) => {
-            // What came beside an error is for layers and observers.
-            Around::Stream(recv).keep(cx);
-            Err(err.into())
+            let unanswered = Unanswered::of(err, &mut *recv);
+            if let Unanswered::Failed(_) = unanswered {
+                // What came beside an error is for layers and observers.
+                Around::Stream(recv).keep(cx);
+            }
+            Err(unanswered)
         }
     }
 }
@@ -512,26 +584,6 @@ fn sent(sent: Result<()>) -> Result<()> {
     match sent {
         Err(err @ (Error::Encode(_) | Error::TooLarge { .. } | Error::Misuse(_) | Error::Handler(_))) => Err(err),
         _ => Ok(()),
-    }
-}
-
-/// Receives the result wrapper and the end behind it. What the end says wins over the result, as in Kitex.
-async fn recv_reply<T: Success, E: Throws>(recv: &mut dyn RecvHalf, cx: &Context) -> Result<Reply<T, E>> {
-    let reply = poll_fn(|task| {
-        recv.poll_recv(task).map(|frame| {
-            let reply = frame?.map(|frame| {
-                count(cx, Stats::count_received, frame.len());
-                Reply::<T, E>::decode(&mut frame.reader())
-            });
-            reply.transpose().map_err(Error::from)
-        })
-    });
-    let Some(reply) = reply.await? else {
-        return Err(Error::status(Code::INTERNAL, "the server ended the call without a response"));
-    };
-    match poll_fn(|task| recv.poll_recv(task).map(|frame| frame.map(|frame| frame.is_some()))).await? {
-        false => Ok(reply),
-        true => Err(Error::protocol("the server sent more than one response to a call that has one")),
     }
 }
 
@@ -596,10 +648,10 @@ impl<T, E> fmt::Debug for Call<T, E> {
 
 impl<T: Success, E: Throws> IntoFuture for Call<T, E> {
     type Output = Result<T, E>;
-    type IntoFuture = Pending<Result<T, E>>;
+    type IntoFuture = CallFuture<T, E>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run().map(|answer| answer?.reply.0))
+        CallFuture::new(self)
     }
 }
 

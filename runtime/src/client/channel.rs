@@ -10,7 +10,7 @@ use http::uri::Authority;
 
 use super::breaker::Admitted;
 use super::call::{Call, CallOptions, Open, StreamCall};
-use super::cluster::{Attempts, Cluster};
+use super::cluster::{Attempts, Cluster, Picked};
 use super::pool::{Peer, Pool, Use};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
@@ -74,14 +74,15 @@ pub(super) struct Messages {
     pub(super) usage: Use,
 }
 
-/// What a stream is opened for.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Opening {
-    /// A stream, which its user begins to use at once.
-    Stream,
-    /// A call, made again where the server did not look at it; on another connection than the one to `avoid`, where there is
-    /// another.
-    Call { avoid: Option<ConnectionId> },
+/// How a stream is opened.
+#[derive(Default)]
+pub(super) struct Opening {
+    /// Whether it is for a call, which is made again where the server did not look at it.
+    pub(super) can_repeat: bool,
+    /// The connection on which a call is not made again, where there is another.
+    pub(super) avoid: Option<ConnectionId>,
+    /// The instance that is tried first.
+    pub(super) picked: Option<Picked>,
 }
 
 impl fmt::Debug for Shared {
@@ -156,7 +157,7 @@ fn open_stream<'a>(
     _: Args,
 ) -> BoxFuture<'a, Result<Reply>> {
     Box::pin(async move {
-        let halves = shared.open(cx, options, Opening::Stream).await?;
+        let halves = shared.open(cx, options, Opening::default()).await?;
         Ok(Reply::Stream(Stream::new(halves.read_by_metas(cx, &shared.layers), cx.clone())))
     })
 }
@@ -195,36 +196,66 @@ impl Shared {
         cx: &Context,
         options: &CallOptions,
         watch: Option<&Watch>,
+        picked: Option<Picked>,
     ) -> Result<Stream> {
-        let stream = if self.layers.are_around_calls() {
-            match self.layered(cx, options, Args::Opening, open_stream).await? {
-                Reply::Stream(stream) => stream,
-                other => return Err(wrong_kind(cx, "a stream", &other)),
-            }
-        } else {
-            Stream::new(self.open(cx, options, Opening::Stream).await?, cx.clone())
-        };
+        if !self.layers.are_around_calls() {
+            let halves = self.open(cx, options, Opening { picked, ..Opening::default() }).await?;
+            return Ok(self.opened(halves, cx.clone(), options, watch));
+        }
+        match self.layered(cx, options, Args::Opening, open_stream).await? {
+            Reply::Stream(stream) => Ok(self.dressed(stream, options, watch)),
+            other => Err(wrong_kind(cx, "a stream", &other)),
+        }
+    }
+
+    /// A stream that was opened, with what the client and the call put around it.
+    pub(super) fn opened(&self, halves: Halves, cx: Context, options: &CallOptions, watch: Option<&Watch>) -> Stream {
+        self.dressed(Stream::new(halves, cx), options, watch)
+    }
+
+    fn dressed(&self, stream: Stream, options: &CallOptions, watch: Option<&Watch>) -> Stream {
         let (recv, send) = (options.recv_timeout, options.send_timeout);
-        Ok(stream.within(&self.layers).map_halves(|halves| {
+        stream.within(&self.layers).map_halves(|halves| {
             let halves = timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout));
             match watch {
                 Some(watch) => halves.watched_on_client(watch),
                 None => halves,
             }
-        }))
+        })
+    }
+
+    /// Opens a stream where nothing has to be waited for. What fails is left to [`Shared::open`].
+    ///
+    /// # Errors
+    /// Something has to be; and the instance that was picked by then.
+    pub(super) fn open_now(
+        &self,
+        cx: &Context,
+        options: &CallOptions,
+        can_repeat: bool,
+    ) -> Result<Halves, Option<Picked>> {
+        let is_direct = self.messages.is_none()
+            && !self.layers.are_around_calls()
+            && self.observers.is_empty()
+            && self.cluster.breaker.is_none();
+        if !is_direct || check_deadline(cx.deadline().zip(cx.timeout())).is_err() {
+            return Err(None);
+        }
+        let mut attempts = self.cluster.attempts_now(cx, options, self.connect_timeout(options)).ok_or(None)?;
+        let peer = attempts.next().ok_or(None)?;
+        cx.set_instance(Arc::clone(&peer.address));
+        let open = |connection: &Connection| self.open_on(connection, &peer, cx, can_repeat).ok();
+        self.pool.http2_now(&peer, open).ok_or_else(|| attempts.into_picked())
     }
 
     /// Opens a stream, within the call's deadline.
     pub(super) async fn open(&self, cx: &Context, options: &CallOptions, opening: Opening) -> Result<Halves> {
         check_deadline(cx.deadline().zip(cx.timeout()))?;
-        let avoid = match opening {
-            Opening::Stream => None,
-            Opening::Call { avoid } => avoid,
-        };
-        let mut attempts = self.attempts(cx, options).await?;
+        let Opening { can_repeat, avoid, picked } = opening;
+        let mut attempts = self.attempts(cx, options, picked).await?;
         while let Some(peer) = attempts.next() {
             cx.set_instance(Arc::clone(&peer.address));
-            let open = |connection: &Connection| self.open_on(connection, &peer, cx, opening);
+            let open = |connection: &Connection| self.open_on(connection, &peer, cx, can_repeat);
             match self.pool.http2(&peer, attempts.patience(), avoid, open).await {
                 Ok(opened) => {
                     attempts.reached(&peer);
@@ -239,7 +270,7 @@ impl Shared {
         Err(attempts.into_error(&self.pool.service))
     }
 
-    fn open_on(&self, connection: &Connection, peer: &Peer, cx: &Context, opening: Opening) -> Result<Halves, Refused> {
+    fn open_on(&self, connection: &Connection, peer: &Peer, cx: &Context, can_repeat: bool) -> Result<Halves, Refused> {
         connection.open(OpenStream {
             path: cx.path(),
             authority: &self.authority,
@@ -247,7 +278,7 @@ impl Shared {
             deadline: cx.deadline().zip(cx.timeout()),
             parent: cx.parent(),
             load: &peer.load,
-            can_repeat: matches!(opening, Opening::Call { .. }),
+            can_repeat,
         })
     }
 
@@ -260,9 +291,17 @@ impl Shared {
     }
 
     /// The instances to try, one after another, until one takes the call.
-    pub(super) async fn attempts<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Result<Attempts<'a>> {
-        let connect_timeout = options.connect_timeout.or(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT);
-        self.cluster.attempts(&self.pool, cx, options, connect_timeout).await
+    pub(super) async fn attempts<'a>(
+        &'a self,
+        cx: &'a Context,
+        options: &'a CallOptions,
+        picked: Option<Picked>,
+    ) -> Result<Attempts<'a>> {
+        self.cluster.attempts(&self.pool, cx, options, self.connect_timeout(options), picked).await
+    }
+
+    fn connect_timeout(&self, options: &CallOptions) -> Duration {
+        options.connect_timeout.or(self.connect_timeout).unwrap_or(CONNECT_TIMEOUT)
     }
 
     /// What travels with the call: the user's metadata, metainfo, and who calls.

@@ -139,6 +139,20 @@ impl Cluster {
             .collect())
     }
 
+    /// The instances that a call tries that names none itself, where they are known.
+    pub(super) fn attempts_now<'a>(
+        &'a self,
+        context: &'a Context,
+        options: &'a CallOptions,
+        connect_timeout: Duration,
+    ) -> Option<Attempts<'a>> {
+        if options.instance.is_some() || options.host_port.is_some() {
+            return None;
+        }
+        let Known::Instances(all) = &*self.known.borrow() else { return None };
+        Some(Attempts::new(self, context, options, connect_timeout, Targets::of(Arc::clone(all))))
+    }
+
     /// The instances that a call tries, one after another, until one takes it.
     pub(super) async fn attempts<'a>(
         &'a self,
@@ -146,16 +160,23 @@ impl Cluster {
         context: &'a Context,
         options: &'a CallOptions,
         connect_timeout: Duration,
+        picked: Option<Picked>,
     ) -> Result<Attempts<'a>> {
+        if let Some(Picked { all, at }) = picked {
+            let targets = Targets::Instances { all, tried: Vec::new(), at };
+            let mut attempts = Attempts::new(self, context, options, connect_timeout, targets);
+            attempts.is_picked = true;
+            return Ok(attempts);
+        }
         let targets = match (&options.instance, options.host_port.as_deref()) {
             (Some(peer), _) => Targets::Named { peer: Arc::clone(peer), is_tried: false },
             (None, Some(address)) => Targets::Named { peer: pool.named(address), is_tried: false },
             (None, None) => {
                 let all = self.instances(pool, Patience::of(context, connect_timeout)).await?;
-                Targets::Instances { all, tried: Vec::new(), at: 0 }
+                Targets::of(all)
             }
         };
-        Ok(Attempts { cluster: self, context, options, targets, connect_timeout, left: ATTEMPTS, last: None })
+        Ok(Attempts::new(self, context, options, connect_timeout, targets))
     }
 }
 
@@ -214,9 +235,17 @@ pub(super) struct Attempts<'a> {
     context: &'a Context,
     options: &'a CallOptions,
     targets: Targets,
+    /// Whether the one to try first is picked already.
+    is_picked: bool,
     connect_timeout: Duration,
     left: usize,
     last: Option<Error>,
+}
+
+/// The instance that was picked for a call before it could go there.
+pub(super) struct Picked {
+    all: Arc<Instances>,
+    at: usize,
 }
 
 enum Targets {
@@ -229,6 +258,12 @@ enum Targets {
         /// The one that is being tried.
         at: usize,
     },
+}
+
+impl Targets {
+    fn of(all: Arc<Instances>) -> Self {
+        Self::Instances { all, tried: Vec::new(), at: 0 }
+    }
 }
 
 /// The tags that an instance must have.
@@ -279,7 +314,25 @@ impl Usable for View<'_> {
     }
 }
 
-impl Attempts<'_> {
+impl<'a> Attempts<'a> {
+    fn new(
+        cluster: &'a Cluster,
+        context: &'a Context,
+        options: &'a CallOptions,
+        connect_timeout: Duration,
+        targets: Targets,
+    ) -> Self {
+        Self { cluster, context, options, targets, is_picked: false, connect_timeout, left: ATTEMPTS, last: None }
+    }
+
+    /// The instance that was picked last.
+    pub(super) fn into_picked(self) -> Option<Picked> {
+        match self.targets {
+            Targets::Instances { all, at, .. } => Some(Picked { all, at }),
+            Targets::Named { .. } => None,
+        }
+    }
+
     /// The instance to try next.
     pub(super) fn next(&mut self) -> Option<Arc<Peer>> {
         self.left = self.left.checked_sub(1)?;
@@ -301,7 +354,9 @@ impl Attempts<'_> {
     fn pick(&mut self) -> Option<Arc<Peer>> {
         let (context, hash_key) = (self.context, self.options.hash_key.as_deref());
         let tags = Tags::of(self.cluster, self.options);
+        let is_picked = std::mem::take(&mut self.is_picked);
         match &mut self.targets {
+            Targets::Instances { all, at, .. } if is_picked => all.peers.get(*at).map(Arc::clone),
             Targets::Named { peer, is_tried } => (!*is_tried).then(|| Arc::clone(peer)),
             Targets::Instances { all, tried, at } => {
                 let pick = |any| {

@@ -41,7 +41,7 @@ impl Shared {
     async fn by_instance(&self, cx: &Context, options: &CallOptions, args: Args, attempt: Attempt) -> Result<Reply> {
         let (kind, home) = (Kind::of(&args), Home::new(args));
         let added = cx.added();
-        let mut attempts = self.attempts(cx, options).await?;
+        let mut attempts = self.attempts(cx, options, None).await?;
         while let Some(peer) = attempts.next() {
             check_deadline(cx.deadline().zip(cx.timeout()))?;
             cx.set_instance(Arc::clone(&peer.address));

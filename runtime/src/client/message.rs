@@ -209,7 +209,7 @@ async fn take(
     options: &CallOptions,
     seq_id: i32,
 ) -> Result<(Taken, Arc<Peer>, Instant)> {
-    let mut attempts = shared.attempts(cx, options).await?;
+    let mut attempts = shared.attempts(cx, options, None).await?;
     while let Some(peer) = attempts.next() {
         cx.set_instance(Arc::clone(&peer.address));
         let patience = attempts.patience();

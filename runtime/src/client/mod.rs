@@ -7,6 +7,7 @@ mod call;
 mod channel;
 mod cluster;
 pub mod discovery;
+mod future;
 mod health;
 mod layered;
 mod message;
@@ -16,6 +17,7 @@ mod warm_up;
 pub use builder::{ClientBuilder, ClientSuite, Payload, StreamClientBuilder, Transport};
 pub use call::{Call, Open, StreamCall, WithMetadata};
 pub use channel::{Channel, StreamChannel};
+pub use future::{CallFuture, StreamCallFuture};
 pub use pool::LongConnection;
 pub use warm_up::WarmUp;
 

@@ -259,6 +259,18 @@ impl Pool {
         lock(&self.peers).remove(&*gone.address);
     }
 
+    /// Opens a stream on the next HTTP/2 connection to a peer, where that is there; where not, it stays the next.
+    pub(super) fn http2_now<T>(&self, peer: &Peer, open: impl FnOnce(&Connection) -> Option<T>) -> Option<T> {
+        if self.is_short {
+            return None;
+        }
+        let opened = peer.http2.turn().any().and_then(|connection| open(&connection));
+        if opened.is_none() {
+            peer.http2.next.fetch_sub(1, Ordering::Relaxed);
+        }
+        opened
+    }
+
     /// Opens a stream on the next HTTP/2 connection to a peer: on one that is there, or else on a new one. It is another than the
     /// one to `avoid`, where there may be another.
     ///

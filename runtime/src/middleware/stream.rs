@@ -73,11 +73,17 @@ impl Stream {
         if self.types.is_some_and(|(_, sent)| sent != request.as_any().type_id()) {
             return Err(wrong_kind(&self.cx, "the stream of a call", &"one of other types"));
         }
-        let sent = if self.sends.is_empty() {
-            self.halves.send.send(request.as_encode()).map(drop)
-        } else {
-            SendNext::new(&self.sends, &mut *self.halves.send).run(&self.cx, request).await
-        };
+        if self.sends.is_empty() {
+            return self.send_now(request);
+        }
+        let sent = SendNext::new(&self.sends, &mut *self.halves.send).run(&self.cx, request).await;
+        self.halves.send.close();
+        sent
+    }
+
+    /// Sends the one request of a method that takes one, past the layers.
+    pub(crate) fn send_now(&mut self, request: &mut dyn AnyMessage) -> Result<()> {
+        let sent = self.halves.send.send(request.as_encode()).map(drop);
         self.halves.send.close();
         sent
     }

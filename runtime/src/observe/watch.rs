@@ -26,9 +26,14 @@ impl fmt::Debug for Observers {
 }
 
 impl Observers {
+    /// Whether no one watches.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_empty() || self.level == StatsLevel::Disabled
+    }
+
     /// Starts to watch a call; `None` where no one does.
     pub(crate) fn watch(self: &Arc<Self>, cx: &Context) -> Option<Watch> {
-        if self.all.is_empty() || self.level == StatsLevel::Disabled {
+        if self.is_empty() {
             return None;
         }
         cx.set_stats(Stats::new(now()));

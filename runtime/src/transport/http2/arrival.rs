@@ -91,6 +91,11 @@ impl Arrival {
         Self { trailer: Metadata::received(trailers), then: Then::End(end), ..self }
     }
 
+    /// Takes the DATA and what follows it.
+    pub(super) fn take(&mut self) -> (Bytes, Then) {
+        (std::mem::take(&mut self.data), std::mem::replace(&mut self.then, ENDED))
+    }
+
     /// Whether all that the server had to say has come.
     pub(super) fn is_whole(&self) -> bool {
         matches!(self.then, Then::End(End::Told(_) | End::Failed(_)))

@@ -2,7 +2,7 @@
 
 use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context as Task, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, NotTaken, Streams};
 use super::opener::{self, Ask};
-use super::outbox::{Half, Outbox, Outgoing};
+use super::outbox::{Half, Outbox};
+use super::outgoing::Outgoing;
 use super::{Config, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::Context;
@@ -140,8 +141,7 @@ impl Connection {
                 outbox,
                 inbox: Inbox::new(self.shared.config.max_message_size),
                 phase: Phase::Headers,
-                header: Metadata::new(),
-                trailer: Metadata::new(),
+                arrival: None,
             }),
         })
     }
@@ -210,8 +210,8 @@ struct ClientRecv {
     outbox: Arc<Outbox>,
     inbox: Inbox,
     phase: Phase,
-    header: Metadata,
-    trailer: Metadata,
+    /// What came first, and then the trailer.
+    arrival: Option<Box<Arrival>>,
 }
 
 enum Phase {
@@ -235,18 +235,25 @@ impl ClientRecv {
         Poll::Ready(())
     }
 
-    fn begin(&mut self, arrival: Arrival) {
-        let Arrival { header, trailer, data, then } = arrival;
-        (self.header, self.trailer) = (header, trailer);
+    fn begin(&mut self, mut arrival: Box<Arrival>) {
+        let (data, then) = arrival.take();
+        // A failure and Trailers-Only have none: then there was nothing before the end.
+        let has_header = !arrival.header.raw().is_empty();
+        self.arrival = Some(arrival);
         self.phase = match then {
             Then::Body(more, body) => Phase::Body(more, body),
-            // There was nothing before it.
-            Then::End(end) if self.header.raw().is_empty() => return self.end_by(end),
-            Then::End(end) => Phase::Ending(end),
+            Then::End(end) if has_header => Phase::Ending(end),
+            Then::End(end) => return self.end_by(end),
         };
         if !data.is_empty() {
             self.take(data);
         }
+    }
+
+    /// The header and trailer that came so far.
+    fn metadata(&self) -> (&Metadata, &Metadata) {
+        static NONE: LazyLock<Metadata> = LazyLock::new(Metadata::new);
+        self.arrival.as_ref().map_or((&NONE, &NONE), |arrival| (&arrival.header, &arrival.trailer))
     }
 
     /// Takes DATA that came.
@@ -266,7 +273,9 @@ impl ClientRecv {
 
     fn read_trailers(&mut self, trailers: HeaderMap) {
         let end = End::by(&trailers);
-        self.trailer = Metadata::received(trailers);
+        if let Some(arrival) = &mut self.arrival {
+            arrival.trailer = Metadata::received(trailers);
+        }
         self.end_by(end);
     }
 
@@ -334,15 +343,16 @@ impl RecvHalf for ClientRecv {
 
     fn poll_header(&mut self, task: &mut Task<'_>) -> Poll<Result<&Metadata>> {
         ready!(self.poll_headers(task));
+        let (header, trailer) = self.metadata();
         Poll::Ready(match &self.phase {
             // An answer that is all trailer has an empty header, whatever its status; a failure has none.
-            Phase::Ended(Err(err)) if self.header.raw().is_empty() && self.trailer.raw().is_empty() => Err(err.clone()),
-            _ => Ok(&self.header),
+            Phase::Ended(Err(err)) if header.raw().is_empty() && trailer.raw().is_empty() => Err(err.clone()),
+            _ => Ok(header),
         })
     }
 
     fn trailer(&self) -> Option<&Metadata> {
-        matches!(self.phase, Phase::Ended(_)).then_some(&self.trailer)
+        matches!(self.phase, Phase::Ended(_)).then_some(self.metadata().1)
     }
 
     fn end(&self) -> Option<&Result<()>> {

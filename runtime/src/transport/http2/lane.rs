@@ -16,7 +16,8 @@ use super::Config;
 use super::arrival::Arrival;
 use super::gather::Pulse;
 use super::opener::{self, Ask, Refused};
-use super::outbox::{Outbox, Outgoing, Work};
+use super::outbox::{Outbox, Work};
+use super::outgoing::Outgoing;
 use super::spares::Spares;
 use crate::context::lock;
 use crate::error::Error;
@@ -155,10 +156,8 @@ impl Lane {
         if queue.closed.is_none() {
             queue.ready.push(key);
         }
-        let task = if self.is_left.load(Ordering::Relaxed) { queue.task.take() } else { None };
-        drop(queue);
-        if let Some(task) = task {
-            task.wake();
+        if self.is_left.load(Ordering::Relaxed) {
+            wake(queue);
         }
     }
 
@@ -182,7 +181,7 @@ impl Lane {
 
 /// Lets go of the queue, and the task look at it.
 fn wake(mut queue: MutexGuard<'_, Queue>) {
-    let task = queue.task.take();
+    let task = if queue.is_busy { None } else { queue.task.take() };
     drop(queue);
     if let Some(task) = task {
         task.wake();
@@ -276,7 +275,6 @@ impl Streams {
     pub(super) fn drain(&mut self) {
         let mut queue = lock(&self.lane.queue);
         queue.is_busy = true;
-        queue.task = None;
         Self::take(&mut queue, &mut self.opened, &mut self.ready);
         drop(queue);
         self.work();
@@ -288,7 +286,9 @@ impl Streams {
         let refuses = self.refuses();
         let mut queue = lock(&self.lane.queue);
         queue.is_busy = false;
-        queue.task = Some(task.waker().clone());
+        if !queue.task.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
+            queue.task = Some(task.waker().clone());
+        }
         if let Some(err) = refuses {
             queue.refuses.get_or_insert(err);
         }

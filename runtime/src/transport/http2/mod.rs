@@ -2,7 +2,8 @@
 //!
 //! A connection has one task. It owns the h2 connection and the send handle of every stream ([`lane`]); a stream's user
 //! encodes messages into the stream's [`outbox`], which the task empties, one DATA frame for all that is there, whenever
-//! it runs. Received DATA is cut into messages by an [`inbox`], in the user's own task.
+//! it runs. It opens a client's streams ([`opener`]), and takes what comes first on them ([`arrival`]); what follows the user
+//! takes. DATA is cut into messages by an [`inbox`], in the user's own task.
 
 mod arrival;
 pub(crate) mod client;
@@ -13,6 +14,7 @@ mod lane;
 mod lifetime;
 mod opener;
 mod outbox;
+mod outgoing;
 pub(crate) mod server;
 mod spares;
 

@@ -11,7 +11,7 @@ use http::header::{HeaderValue, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery};
 use http::{HeaderMap, Method, Request, Uri, Version};
 
-use super::outbox::Outgoing;
+use super::outgoing::Outgoing;
 use super::{CONTENT_TYPE, GRPC_TIMEOUT, stream_error};
 use crate::context::now;
 use crate::error::{Error, Result, Stage};

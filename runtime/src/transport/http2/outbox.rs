@@ -1,7 +1,6 @@
 //! What a stream has to send, until the connection's task takes it.
 
 use std::future::Future as _;
-use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock};
@@ -15,6 +14,7 @@ use tokio::time::Sleep;
 
 use super::arrival::Arrival;
 use super::lane::{Handle, Lane};
+use super::outgoing::Outgoing;
 use super::spares::SHORT;
 use super::{CONTENT_TYPE, EOF};
 use crate::codec::envelope::Protocol;
@@ -87,7 +87,7 @@ struct Rest {
     /// the others.
     receiver: Option<Waker>,
     /// What came first on a client's stream, until its receiving half takes it.
-    arrival: Option<Arrival>,
+    arrival: Option<Box<Arrival>>,
     /// Whether a client's receiving half is gone. What holds handles of the h2 crate is then no longer put here: this may
     /// be dropped under that crate's lock.
     is_unread: bool,
@@ -233,7 +233,7 @@ impl Outbox {
             drop(rest);
             return;
         }
-        rest.arrival = Some(arrival);
+        rest.arrival = Some(Box::new(arrival));
         let receiver = rest.receiver.take();
         drop(rest);
         if let Some(receiver) = receiver {
@@ -242,13 +242,13 @@ impl Outbox {
     }
 
     /// Waits for what comes first on a client's stream; it comes once.
-    pub(super) fn poll_arrival(&self, task: &Task<'_>) -> Poll<Arrival> {
+    pub(super) fn poll_arrival(&self, task: &Task<'_>) -> Poll<Box<Arrival>> {
         let mut rest = lock(&self.rest);
         if let Some(arrival) = rest.arrival.take() {
             return Poll::Ready(arrival);
         }
         if let Some(err) = self.ended() {
-            return Poll::Ready(Arrival::failed(err.clone()));
+            return Poll::Ready(Box::new(Arrival::failed(err.clone())));
         }
         if !rest.receiver.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
             rest.receiver = Some(task.waker().clone());
@@ -606,7 +606,7 @@ impl Outbox {
         let closes = finish == Finish::Close;
         if payload.is_some() || closes {
             let payload = payload.unwrap_or_default();
-            let data = Outgoing { payload, outbox: Some(Arc::clone(self)) };
+            let data = Outgoing::new(payload, Arc::clone(self));
             if let Err(err) = send.send_data(data, closes) {
                 // The stream has ended under us; the reset or the receiving half says how.
                 tracing::trace!(%err, "data after the end of a stream");
@@ -649,7 +649,7 @@ impl Outbox {
     }
 
     /// Takes bytes off the account.
-    fn sent(&self, count: usize) {
+    pub(super) fn sent(&self, count: usize) {
         self.lane.pulse.note_sent();
         let before = self.unsent.fetch_sub(count, Ordering::SeqCst);
         let now = before.saturating_sub(count);
@@ -701,9 +701,12 @@ pub(super) fn put_message(buffer: &mut Buffer, message: &dyn Encode) -> Result<u
 
 /// The response headers, or with trailers the whole answer (Trailers-Only).
 fn response(context: &Context, trailers: Option<HeaderMap>) -> Response<()> {
+    /// What every response has. To copy it takes less room than to put it together.
+    static HEADERS: LazyLock<HeaderMap> =
+        LazyLock::new(|| std::iter::once((http::header::CONTENT_TYPE, CONTENT_TYPE)).collect());
     let mut response = Response::new(());
     let headers = response.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, CONTENT_TYPE);
+    *headers = HEADERS.clone();
     match trailers {
         Some(trailers) => headers.extend(trailers),
         None => context.take_header().write_to(headers),
@@ -747,51 +750,5 @@ impl SendHeader for Outbox {
         let mut state = lock(&self.state);
         state.send_header = true;
         self.queue(state);
-    }
-}
-
-/// Bytes in the h2 crate's hands, which tell their stream when they are written.
-pub(super) struct Outgoing {
-    payload: Payload,
-    outbox: Option<Arc<Outbox>>,
-}
-
-impl Outgoing {
-    /// A text of no stream's.
-    pub(super) fn of_text(text: &'static str) -> Self {
-        Self { payload: bytes::Bytes::from_static(text.as_bytes()).into(), outbox: None }
-    }
-}
-
-impl Buf for Outgoing {
-    fn remaining(&self) -> usize {
-        self.payload.remaining()
-    }
-
-    fn chunk(&self) -> &[u8] {
-        self.payload.chunk()
-    }
-
-    fn chunks_vectored<'a>(&'a self, dst: &mut [IoSlice<'a>]) -> usize {
-        self.payload.chunks_vectored(dst)
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.payload.advance(count);
-        if let Some(outbox) = &self.outbox {
-            outbox.sent(count);
-        }
-    }
-}
-
-impl Drop for Outgoing {
-    /// What the h2 crate threw away, after a reset, is off the account too.
-    fn drop(&mut self) {
-        let Some(outbox) = &self.outbox else { return };
-        let left = self.payload.remaining();
-        if left > 0 {
-            outbox.sent(left);
-        }
-        outbox.lane.spares.keep(self.payload.take_memory());
     }
 }
