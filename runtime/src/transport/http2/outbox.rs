@@ -665,7 +665,7 @@ impl Outbox {
 /// How far a sender is ahead of the connection's task at most. It is woken on the sender's own thread and runs behind it:
 /// without a pause the peer would have nothing to read until the whole send buffer is full, and then wait for it again.
 /// This is as much as is worth a system call, and still in the processor's cache when it is written.
-const BURST: usize = 16 << 10;
+const BURST: usize = 32 << 10;
 
 /// Which half of a client's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
