@@ -1,6 +1,6 @@
 //! Deadlines and cancellation, seen from both sides: `cargo run --example deadline`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use thrill::{Context, Result, Sender, Server, Thrift};
 
@@ -21,7 +21,10 @@ struct Quartz;
 
 impl Clock for Quartz {
     async fn ticks(&self, cx: &Context, first: Tick, mut ticks: Sender<Tick>) -> Result<()> {
-        println!("  server: the caller gives this call until {:?}", cx.deadline());
+        match cx.deadline() {
+            Some(at) => println!("  server: the caller waits {:?} more", at.saturating_duration_since(Instant::now())),
+            None => println!("  server: the caller waits without a limit"),
+        }
         for number in first.number.. {
             tokio::select! {
                 cause = cx.cancelled() => {
