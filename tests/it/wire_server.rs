@@ -599,6 +599,29 @@ async fn headers_that_are_on_their_way_cannot_be_changed() {
     }
 }
 
+/// In an old connection it happens many times that a handler returns before its caller has heard of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_sent_before_it_knew_of_the_end_never_ends_the_connection() {
+    const TOGETHER: usize = 300;
+    let mut peer = echo_peer().await;
+    for _ in 0..10 {
+        let mut streams = Vec::new();
+        for _ in 0..TOGETHER {
+            let stream = peer.open(&request(ECHO)).await;
+            peer.send(&Frame::data(stream, say("!return"))).await;
+            streams.push(stream);
+        }
+        for stream in &streams {
+            assert_eq!(peer.answer(*stream).await.status(), "0 ");
+            assert_eq!(peer.on(*stream).await, Frame::reset(*stream, NO_ERROR));
+        }
+        for stream in streams {
+            peer.send(&Frame::data(stream, say("late"))).await;
+        }
+        assert_alive(&mut peer).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_that_the_client_has_not_waited_for_is_followed_by_a_reset_without_error() {
     let mut peer = echo_peer().await;

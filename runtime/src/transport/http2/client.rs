@@ -20,7 +20,7 @@ use super::lane::{Handle, Lane, NotTaken, Streams};
 use super::opener::{self, Ask};
 use super::outbox::{Half, Outbox};
 use super::outgoing::Outgoing;
-use super::{Config, connection_lost, stream_error};
+use super::{Config, MOST_STREAM_ERRORS, RESETS_REMEMBERED, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -78,6 +78,8 @@ impl Connection {
             .max_header_list_size(config.max_header_list_size)
             .max_send_buffer_size(config.send_buffer)
             .data_frame_budget(config.data_frame_budget())
+            .max_concurrent_reset_streams(RESETS_REMEMBERED)
+            .max_local_error_reset_streams(Some(MOST_STREAM_ERRORS))
             // Until the server has told its limit, one stream goes ahead and the others wait for it to be known.
             .initial_max_send_streams(1)
             .enable_push(false)

@@ -135,6 +135,15 @@ impl Config {
     }
 }
 
+/// How many streams that this side reset are remembered for a second: what the peer sent before it knew is no error. The h2
+/// crate's 50 is less than a busy connection has in one round trip. Each costs some 600 bytes.
+const RESETS_REMEMBERED: usize = 200;
+
+/// How many frames on forgotten streams, and other errors of single streams, a connection answers with a reset before it
+/// is closed. The h2 crate counts them as long as the connection lasts, and its 1,024 would end one that is honest and old.
+/// A peer that does not read these resets costs as much memory for each as a stream.
+const MOST_STREAM_ERRORS: usize = 64 << 10;
+
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc+thrift");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 

@@ -21,7 +21,7 @@ use super::lane::{Handle, Lane, Streams};
 use super::lifetime::{Lifetime, Over};
 use super::outbox::{Outbox, cancelled_by_peer};
 use super::outgoing::Outgoing;
-use super::{Config, EOF, connection_lost, stream_error};
+use super::{Config, EOF, MOST_STREAM_ERRORS, RESETS_REMEMBERED, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::{Context, now};
 use crate::error::{Cancelled, Error, Failed, GRACEFUL_SHUTDOWN, Result};
@@ -43,6 +43,8 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         .max_send_buffer_size(config.send_buffer)
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .data_frame_budget(config.data_frame_budget())
+        .max_concurrent_reset_streams(RESETS_REMEMBERED)
+        .max_local_error_reset_streams(Some(MOST_STREAM_ERRORS))
         .handshake(Gather::server(io, Arc::clone(&pulse), ahead, strikes));
     let name = peer.to_string();
     let mut shutdown = host.shutdown.clone();
