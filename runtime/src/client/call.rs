@@ -538,7 +538,10 @@ async fn over_a_stream<T: Success, E: Throws>(
     send.close();
     if cx.is_oneway() {
         // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
-        poll_fn(|task| send.poll_flush(task)).await?;
+        if poll_fn(|task| send.poll_flush(task)).await.is_err() {
+            // The server has ended the stream already, or it failed: the receiving half tells which.
+            while poll_fn(|task| recv.poll_recv(task).map(|frame| frame.map(|frame| frame.is_some()))).await? {}
+        }
         tokio::spawn(linger(Halves { send, recv }));
         let absent = T::absent().map_err(Error::from)?;
         return Ok(Answer { reply: Reply(Ok(absent)), around: Around::Nothing });

@@ -250,9 +250,10 @@ impl Outbox {
         if let Some(err) = self.ended() {
             return Poll::Ready(Box::new(Arrival::failed(err.clone())));
         }
-        if !rest.receiver.as_ref().is_some_and(|waker| waker.will_wake(task.waker())) {
-            rest.receiver = Some(task.waker().clone());
-        }
+        let last = rest.receiver.replace(task.waker().clone());
+        // What a waker drops may come back here.
+        drop(rest);
+        drop(last);
         Poll::Pending
     }
 
@@ -361,7 +362,8 @@ impl Outbox {
 
     /// Wakes this `recv` when the stream is ended from outside the h2 crate.
     pub(super) fn register_receiver(&self, task: &Task<'_>) {
-        lock(&self.rest).receiver = Some(task.waker().clone());
+        let last = lock(&self.rest).receiver.replace(task.waker().clone());
+        drop(last);
     }
 
     /// Lets go of the state, and the connection's task look at the stream.
