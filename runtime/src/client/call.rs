@@ -99,7 +99,7 @@ impl Chosen {
     }
 }
 
-/// The option methods that every call has.
+/// The option methods that every call has, and what they come to.
 macro_rules! call_options {
     () => {
         /// Sets how long the call may take, its opening included. It travels as `grpc-timeout`; when it passes, both sides
@@ -189,6 +189,11 @@ macro_rules! call_options {
             self.options.extensions.insert(value);
             self
         }
+
+        /// The call's context, from its options.
+        pub(super) fn make_context(&mut self) -> Result<Context> {
+            self.shared.context(self.method, &mut self.options)
+        }
     };
 }
 
@@ -241,11 +246,6 @@ impl<S: Open> IntoFuture for StreamCall<S> {
 }
 
 impl<S: Open> StreamCall<S> {
-    /// The call's context, from its options.
-    pub(super) fn make_context(&mut self) -> Result<Context> {
-        self.shared.context(self.method, &mut self.options)
-    }
-
     /// Opens the stream where nothing has to be waited for.
     ///
     /// # Errors
@@ -256,7 +256,7 @@ impl<S: Open> StreamCall<S> {
             return Err(None);
         }
         let halves = shared.open_now(cx, options, false)?;
-        let mut stream = shared.opened(halves, cx.clone(), options, None);
+        let mut stream = shared.dressed(Stream::new(halves, cx.clone()), options, None);
         let sent = request.take().map_or(Ok(()), |mut request| sent(stream.send_now(&mut *request)));
         Ok(sent.map(|()| S::open(Opened(stream))))
     }
@@ -365,11 +365,6 @@ impl<T: Success, E: Throws> Call<T, E> {
     async fn run(mut self) -> Result<Answer<T, E>> {
         let cx = self.make_context()?;
         self.run_in(cx, Opening::default()).await
-    }
-
-    /// The call's context, from its options.
-    pub(super) fn make_context(&mut self) -> Result<Context> {
-        self.shared.context(self.method, &mut self.options)
     }
 
     /// Sends the request where nothing has to be waited for.
@@ -540,7 +535,7 @@ async fn over_a_stream<T: Success, E: Throws>(
         // Kitex's servers say nothing to a oneway call over a stream; what was sent only has to leave.
         if poll_fn(|task| send.poll_flush(task)).await.is_err() {
             // The server has ended the stream already, or it failed: the receiving half tells which.
-            while poll_fn(|task| recv.poll_recv(task).map(|frame| frame.map(|frame| frame.is_some()))).await? {}
+            end_of(&mut *recv).await?;
         }
         tokio::spawn(linger(Halves { send, recv }));
         let absent = T::absent().map_err(Error::from)?;
@@ -561,9 +556,14 @@ async fn over_a_stream<T: Success, E: Throws>(
 
 /// Leaves the stream of a oneway call open until the server ends it: a reset could overtake the handler's look at its request.
 async fn linger(Halves { send, mut recv }: Halves) {
-    let end = async { while poll_fn(|task| recv.poll_recv(task).map(|frame| matches!(frame, Ok(Some(_))))).await {} };
-    let _ = timeout(LINGER, end).await;
+    let _ = timeout(LINGER, end_of(&mut *recv)).await;
     drop(send);
+}
+
+/// Waits for the end of a stream, whatever comes before it.
+async fn end_of(recv: &mut dyn RecvHalf) -> Result<()> {
+    while poll_fn(|task| recv.poll_recv(task).map(|frame| frame.map(|frame| frame.is_some()))).await? {}
+    Ok(())
 }
 
 /// How long the stream of a oneway call is open for a server that does not end it, as Kitex's.

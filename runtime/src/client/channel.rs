@@ -200,7 +200,7 @@ impl Shared {
     ) -> Result<Stream> {
         if !self.layers.are_around_calls() {
             let halves = self.open(cx, options, Opening { picked, ..Opening::default() }).await?;
-            return Ok(self.opened(halves, cx.clone(), options, watch));
+            return Ok(self.dressed(Stream::new(halves, cx.clone()), options, watch));
         }
         match self.layered(cx, options, Args::Opening, open_stream).await? {
             Reply::Stream(stream) => Ok(self.dressed(stream, options, watch)),
@@ -209,11 +209,7 @@ impl Shared {
     }
 
     /// A stream that was opened, with what the client and the call put around it.
-    pub(super) fn opened(&self, halves: Halves, cx: Context, options: &CallOptions, watch: Option<&Watch>) -> Stream {
-        self.dressed(Stream::new(halves, cx), options, watch)
-    }
-
-    fn dressed(&self, stream: Stream, options: &CallOptions, watch: Option<&Watch>) -> Stream {
+    pub(super) fn dressed(&self, stream: Stream, options: &CallOptions, watch: Option<&Watch>) -> Stream {
         let (recv, send) = (options.recv_timeout, options.send_timeout);
         stream.within(&self.layers).map_halves(|halves| {
             let halves = timed(halves, recv.unwrap_or(self.recv_timeout), send.unwrap_or(self.send_timeout));

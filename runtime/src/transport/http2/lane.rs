@@ -299,11 +299,11 @@ impl Streams {
 
     /// Why a client's connection takes no more streams.
     fn refuses(&mut self) -> Option<Error> {
-        let peer = &self.lane.peer;
+        let (requests, peer) = (self.requests.as_mut()?, &self.lane.peer);
         if self.asked >= MOST_STREAMS {
             return Some(super::connection_lost(peer, "it has had all the streams that it can have"));
         }
-        opener::refuses(self.requests.as_mut()?, peer).map(|err| super::not_looked_at(err, peer))
+        opener::refuses(requests, peer).map(|err| super::not_looked_at(err, peer))
     }
 
     fn take(queue: &mut Queue, opened: &mut Vec<(Arc<Outbox>, Handle)>, ready: &mut Vec<usize>) {

@@ -175,14 +175,9 @@ pub(super) fn connection_lost(peer: &str, reason: impl Into<String>) -> Error {
 
 /// The error of a stream that no peer has looked at, so that it may run elsewhere.
 fn not_looked_at(err: Error, peer: &str) -> Error {
-    match err {
-        Error::ConnectionLost(lost) if lost.draining => Error::ConnectionLost(lost),
-        Error::ConnectionLost(lost) => {
-            Error::ConnectionLost(Arc::new(ConnectionLost { draining: true, ..ConnectionLost::clone(&lost) }))
-        }
-        err => {
-            let lost = ConnectionLost::new(peer, err.to_string());
-            Error::ConnectionLost(Arc::new(ConnectionLost { draining: true, ..lost }))
-        }
-    }
+    let lost = match err {
+        Error::ConnectionLost(lost) => ConnectionLost::clone(&lost),
+        err => ConnectionLost::new(peer, err.to_string()),
+    };
+    Error::ConnectionLost(Arc::new(ConnectionLost { draining: true, ..lost }))
 }
