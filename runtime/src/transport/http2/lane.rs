@@ -13,7 +13,6 @@ use h2::server::SendResponse;
 use slab::Slab;
 
 use super::Config;
-use super::arrival::Arrival;
 use super::gather::Pulse;
 use super::opener::{self, Ask, Refused};
 use super::outbox::{Outbox, Work};
@@ -44,7 +43,7 @@ pub(super) struct Lane {
 
 #[derive(Default)]
 struct Queue {
-    opened: Vec<(Arc<Outbox>, Handle)>,
+    opened: Vec<(Arc<Outbox>, Opened)>,
     /// Keys of streams. One that is outdated is looked at in vain.
     ready: Vec<usize>,
     /// Wakes the task, where something new must.
@@ -57,10 +56,15 @@ struct Queue {
     refuses: Option<Error>,
 }
 
+/// A stream that is new to the task.
+enum Opened {
+    /// The task is to open it.
+    Asked(Ask),
+    Open(Handle),
+}
+
 /// What the h2 crate has for a stream, as far as it is the task's.
 pub(super) enum Handle {
-    /// A client's stream that the task is to open.
-    Open(Ask),
     /// A server's stream before its response headers.
     Respond(SendResponse<Outgoing>),
     /// A stream whose headers are sent; and a client's response, until its headers come.
@@ -71,7 +75,6 @@ impl Handle {
     /// Asks for a reset by the peer, and to be woken by one.
     pub(super) fn poll_reset(&mut self, task: &mut Context<'_>) -> Poll<Result<h2::Reason, h2::Error>> {
         match self {
-            Self::Open(_) => Poll::Pending,
             Self::Respond(respond) => respond.poll_reset(task),
             Self::Send(send, _) => send.poll_reset(task),
         }
@@ -79,7 +82,6 @@ impl Handle {
 
     pub(super) fn reset(&mut self, reason: h2::Reason) {
         match self {
-            Self::Open(_) => {}
             Self::Respond(respond) => respond.send_reset(reason),
             Self::Send(send, _) => send.send_reset(reason),
         }
@@ -88,7 +90,7 @@ impl Handle {
     /// What sends data, once headers are sent.
     pub(super) fn sender(&mut self) -> Option<&mut SendStream<Outgoing>> {
         match self {
-            Self::Open(_) | Self::Respond(_) => None,
+            Self::Respond(_) => None,
             Self::Send(send, _) => Some(send),
         }
     }
@@ -115,7 +117,7 @@ impl Lane {
     }
 
     /// Lets the task open a stream. Where it is looking at the connection, it may find that it takes no more: then only a stream
-    /// that `can_repeat` is taken, which hears of it as [`Outbox::arrive`] says.
+    /// that `can_repeat` is taken, which hears of it as [`Outbox::turn_away`] says.
     pub(super) fn ask(&self, outbox: &Arc<Outbox>, ask: Ask, can_repeat: bool) -> Result<(), NotTaken> {
         let mut queue = lock(&self.queue);
         if let Some(err) = queue.closed.as_ref().or(queue.refuses.as_ref()) {
@@ -124,7 +126,7 @@ impl Lane {
         if queue.is_busy && !can_repeat {
             return Err(NotTaken::Busy(Box::new(ask)));
         }
-        queue.opened.push((Arc::clone(outbox), Handle::Open(ask)));
+        queue.opened.push((Arc::clone(outbox), Opened::Asked(ask)));
         wake(queue);
         Ok(())
     }
@@ -134,7 +136,7 @@ impl Lane {
     /// # Errors
     /// The task has ended, and why.
     pub(super) fn open(&self, outbox: Arc<Outbox>, handle: Handle) -> Result<(), Error> {
-        self.push(|queue| queue.opened.push((outbox, handle)))
+        self.push(|queue| queue.opened.push((outbox, Opened::Open(handle))))
     }
 
     /// The connection takes no more streams.
@@ -204,7 +206,7 @@ pub(super) struct Streams {
     /// How many streams there were.
     asked: usize,
     open: Slab<(Arc<Outbox>, Handle)>,
-    opened: Vec<(Arc<Outbox>, Handle)>,
+    opened: Vec<(Arc<Outbox>, Opened)>,
     ready: Vec<usize>,
     /// Short memory for the streams.
     memory: Vec<Vec<u8>>,
@@ -231,13 +233,6 @@ impl Streams {
     /// Takes over a stream, asks to be told of a reset, and sends what the stream has already.
     pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) {
         self.asked += 1;
-        let handle = match handle {
-            Handle::Open(ask) => match self.ask(&outbox, ask) {
-                Some(handle) => handle,
-                None => return,
-            },
-            handle => handle,
-        };
         let entry = self.open.vacant_entry();
         let key = entry.key();
         let (outbox, handle) = entry.insert((outbox, handle));
@@ -265,8 +260,7 @@ impl Streams {
                 err
             }
         };
-        outbox.break_off(err.clone());
-        outbox.arrive(Arrival::failed(err));
+        outbox.turn_away(err);
         None
     }
 
@@ -306,7 +300,7 @@ impl Streams {
         opener::refuses(requests, peer).map(|err| super::not_looked_at(err, peer))
     }
 
-    fn take(queue: &mut Queue, opened: &mut Vec<(Arc<Outbox>, Handle)>, ready: &mut Vec<usize>) {
+    fn take(queue: &mut Queue, opened: &mut Vec<(Arc<Outbox>, Opened)>, ready: &mut Vec<usize>) {
         std::mem::swap(&mut queue.ready, ready);
         std::mem::swap(&mut queue.opened, opened);
     }
@@ -318,8 +312,14 @@ impl Streams {
         }
         self.lane.spares.refill(&mut self.memory);
         let mut opened = std::mem::take(&mut self.opened);
-        for (outbox, handle) in opened.drain(..) {
-            self.insert(outbox, handle);
+        for (outbox, opened) in opened.drain(..) {
+            let handle = match opened {
+                Opened::Asked(ask) => self.ask(&outbox, ask),
+                Opened::Open(handle) => Some(handle),
+            };
+            if let Some(handle) = handle {
+                self.insert(outbox, handle);
+            }
         }
         self.opened = opened;
         let mut ready = std::mem::take(&mut self.ready);
@@ -367,13 +367,14 @@ impl Streams {
             queue.ready.clear();
             (queue.closed.get_or_insert(err).clone(), std::mem::take(&mut queue.opened))
         };
-        for (outbox, handle) in opened.into_iter().chain(self.open.drain()) {
-            let err = if matches!(handle, Handle::Open(_)) {
-                super::not_looked_at(err.clone(), &self.lane.peer)
-            } else {
-                err.clone()
-            };
-            outbox.lose(handle, err);
+        for (outbox, opened) in opened {
+            match opened {
+                Opened::Asked(_) => outbox.turn_away(super::not_looked_at(err.clone(), &self.lane.peer)),
+                Opened::Open(handle) => outbox.lose(handle, err.clone()),
+            }
+        }
+        for (outbox, handle) in self.open.drain() {
+            outbox.lose(handle, err.clone());
         }
         self.lane.pulse.set_active(0);
     }

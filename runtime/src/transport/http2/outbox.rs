@@ -227,7 +227,7 @@ impl Outbox {
     }
 
     /// Gives a client's receiving half what came first, or the error in its place.
-    pub(super) fn arrive(&self, arrival: Arrival) {
+    fn arrive(&self, arrival: Arrival) {
         let mut rest = lock(&self.rest);
         if rest.is_unread {
             drop(rest);
@@ -266,16 +266,16 @@ impl Outbox {
     /// The connection is lost under the stream. What came before it is still received.
     pub(super) fn lose(&self, mut handle: Handle, err: Error) {
         self.break_off(err.clone());
-        match handle {
-            Handle::Send(..) => {
-                self.receive(&mut handle, &mut Task::from_waker(Waker::noop()));
-                if matches!(handle, Handle::Send(_, Some(_))) {
-                    self.arrive(Arrival::failed(err));
-                }
-            }
-            Handle::Open(_) => self.arrive(Arrival::failed(err)),
-            Handle::Respond(_) => {}
+        self.receive(&mut handle, &mut Task::from_waker(Waker::noop()));
+        if matches!(handle, Handle::Send(_, Some(_))) {
+            self.arrive(Arrival::failed(err));
         }
+    }
+
+    /// The connection takes a client's stream no more. Both halves hear of it, and no peer has.
+    pub(super) fn turn_away(&self, err: Error) {
+        self.break_off(err.clone());
+        self.arrive(Arrival::failed(err));
     }
 
     /// When the stream must be over, and how long it was given.
