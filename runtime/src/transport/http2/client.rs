@@ -14,6 +14,7 @@ use http::uri::Authority;
 
 use super::arrival::{Arrival, Body, End, Then, poll_body, without_trailers};
 use super::gather::{Gather, Pulse};
+use super::hush::Hush;
 use super::inbox::Inbox;
 use super::keepalive::Probe;
 use super::lane::{Handle, Lane, NotTaken, Streams};
@@ -100,9 +101,12 @@ impl Connection {
         }
         tokio::spawn(async move {
             let mut connection = pin!(connection);
+            let mut hush = Hush::new();
             let end = poll_fn(|task| {
+                hush.begin(task.waker());
                 streams.drain();
-                if let Poll::Ready(end) = connection.as_mut().poll(task) {
+                hush.end();
+                if let Poll::Ready(end) = connection.as_mut().poll(&mut Task::from_waker(hush.waker())) {
                     return Poll::Ready(end.map_err(|err| stream_error(&err, &streams.lane().peer)));
                 }
                 streams.settle(task);

@@ -8,6 +8,7 @@
 mod arrival;
 pub(crate) mod client;
 mod gather;
+mod hush;
 mod inbox;
 mod keepalive;
 mod lane;

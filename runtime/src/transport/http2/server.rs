@@ -15,6 +15,7 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::{Sleep, sleep};
 
 use super::gather::{Gather, Pulse};
+use super::hush::Hush;
 use super::inbox::Inbox;
 use super::keepalive::{Probe, Strikes};
 use super::lane::{Handle, Lane, Streams};
@@ -60,6 +61,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     let mut connection = Connection {
         h2: connection,
         streams: Streams::new(Lane::new(pulse, name, config), None),
+        hush: Hush::new(),
         accepted: Vec::new(),
         peer,
         host,
@@ -80,6 +82,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 struct Connection {
     h2: h2::server::Connection<Gather, Outgoing>,
     streams: Streams,
+    hush: Hush,
     /// Streams that came and are not looked at yet.
     accepted: Vec<(Request<RecvStream>, SendResponse<Outgoing>)>,
     peer: Address,
@@ -157,21 +160,15 @@ impl Connection {
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
         loop {
+            self.hush.begin(task.waker());
+            self.accept_gathered();
             self.streams.drain();
-            let end = self.gather_accepted(task);
-            let is_all = self.accepted.is_empty();
-            // One step for all of them, and then the next: what a step runs stays in the processor's cache.
-            let mut accepted = std::mem::take(&mut self.accepted);
-            for (request, respond) in accepted.drain(..) {
-                self.accept(request, respond);
-            }
-            if accepted.capacity() <= KEEP_ACCEPTED {
-                self.accepted = accepted;
-            }
-            if let Poll::Ready(end) = end {
+            self.hush.end();
+            if let Poll::Ready(end) = self.gather_accepted() {
+                self.accept_gathered();
                 return Poll::Ready(end);
             }
-            if is_all {
+            if self.accepted.is_empty() {
                 break;
             }
         }
@@ -192,13 +189,25 @@ impl Connection {
     }
 
     /// Takes all streams that have come; ready when there will be no more.
-    fn gather_accepted(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
+    fn gather_accepted(&mut self) -> Poll<Result<End>> {
+        let mut task = Task::from_waker(self.hush.waker());
         loop {
-            match ready!(self.h2.poll_accept(task)) {
+            match ready!(self.h2.poll_accept(&mut task)) {
                 Some(Ok(accepted)) => self.accepted.push(accepted),
                 Some(Err(err)) => return Poll::Ready(Err(stream_error(&err, &self.streams.lane().peer))),
                 None => return Poll::Ready(Ok(End::Closed)),
             }
+        }
+    }
+
+    /// One step for all of them, and then the next: what a step runs stays in the processor's cache.
+    fn accept_gathered(&mut self) {
+        let mut accepted = std::mem::take(&mut self.accepted);
+        for (request, respond) in accepted.drain(..) {
+            self.accept(request, respond);
+        }
+        if accepted.capacity() <= KEEP_ACCEPTED {
+            self.accepted = accepted;
         }
     }
 
