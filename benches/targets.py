@@ -76,8 +76,9 @@ def large():
         yield Goal(Cell(scenario, 65536, 32, 4), "throughput", bound, (TONIC, KITEX))
 
 
-CODEC_PEERS = [("pilota", "apache-thrift-rs"), ("kitex-fastcodec",)]
-"""At least as fast as the best of each, for every value: the Rust codecs without unsafe code, and Kitex's."""
+CODEC_PEERS = {"pilota": "", "apache-thrift-rs": "-string", "kitex-fastcodec": ""}
+"""At least as fast as each, for every value: the Rust codecs without unsafe code, and Kitex's. Like is held against like: beside
+a peer that copies strings and sorts maps, the subject's codec of this ending does so too."""
 
 
 def report(results, subject, chosen):
@@ -106,11 +107,9 @@ def codec_report(rows, subject):
     lines = header(["value", "op", "goal", "ratio", "verdict"], left=3)
     verdicts = []
     for value, op in operations:
-        for codecs in CODEC_PEERS:
-            beside = [codec_ratio(medians, subject, codec, value, op) for codec in codecs]
-            ratio = None if None in beside else min(beside)
+        for peer, ending in CODEC_PEERS.items():
+            ratio = codec_ratio(medians, subject + ending, peer, value, op)
             verdicts.append("not measured" if ratio is None else "reached" if ratio >= 1 else "MISSED")
-            best = "the best of " if len(codecs) > 1 else ""
-            goal = f"speed ≥ {best}{' and '.join(codecs)}"
+            goal = f"{subject}{ending}: speed ≥ {peer}"
             lines.append(line([value, op, goal, fraction(ratio), verdicts[-1]]))
     return "\n".join(lines), verdicts

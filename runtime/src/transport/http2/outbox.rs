@@ -32,14 +32,13 @@ use crate::wire::grpc;
 pub(super) struct Outbox {
     // What every message needs comes first, so that it shares few lines of the processor's cache.
     state: Mutex<State>,
-    /// Bytes encoded and not yet written to the socket.
-    unsent: AtomicUsize,
+    /// Bytes that the connection's task has taken and that are not written to the socket yet.
+    taken: AtomicUsize,
+    /// How many bytes there may be in all, taken or not.
     limit: usize,
     lane: Arc<Lane>,
     /// A server's call.
     context: Option<Context>,
-    /// Whether a [`BURST`] waits for the connection's task to take it.
-    is_behind: AtomicBool,
     /// Whether `sender` has anyone.
     is_waited: AtomicBool,
     /// Whether `ended` or `broken` says why nothing more can be sent.
@@ -156,11 +155,10 @@ impl Outbox {
     ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State { halves, is_queued: true, ..State::default() }),
-            unsent: AtomicUsize::new(0),
+            taken: AtomicUsize::new(0),
             limit,
             lane,
             context,
-            is_behind: AtomicBool::new(false),
             is_waited: AtomicBool::new(false),
             is_unsendable: AtomicBool::new(false),
             sender: AtomicWaker::new(),
@@ -379,18 +377,19 @@ impl Outbox {
     }
 
     /// Waits until there is `room`.
-    fn poll_room(&self, task: &Task<'_>, room: impl Fn(&Self) -> bool) -> Poll<Result<()>> {
+    fn poll_room(&self, task: &Task<'_>, room: impl Fn(&Self, &State) -> bool) -> Poll<Result<()>> {
         if let Some(err) = self.unsendable() {
             return Poll::Ready(Err(err.clone()));
         }
-        if room(self) {
+        let room = || room(self, &lock(&self.state));
+        if room() {
             return Poll::Ready(Ok(()));
         }
         self.sender.register(task.waker());
         // Looked at once more, so that what happened before the registration is not missed. All of it in one order with
         // `wake_sender`: one of the two sees the other.
         self.is_waited.store(true, Ordering::SeqCst);
-        if self.unsendable().is_some() || room(self) {
+        if self.unsendable().is_some() || room() {
             task.waker().wake_by_ref();
         }
         Poll::Pending
@@ -402,8 +401,9 @@ impl Outbox {
         }
     }
 
-    fn has_room(&self) -> bool {
-        !self.is_behind.load(Ordering::SeqCst) && self.unsent.load(Ordering::SeqCst) < self.limit
+    fn has_room(&self, state: &State) -> bool {
+        let waiting = state.buffer.len();
+        waiting < BURST && waiting + self.taken.load(Ordering::SeqCst) < self.limit
     }
 
     pub(super) fn poll_ready(&self, task: &Task<'_>) -> Poll<Result<()>> {
@@ -411,27 +411,32 @@ impl Outbox {
     }
 
     pub(super) fn poll_flush(&self, task: &Task<'_>) -> Poll<Result<()>> {
-        self.poll_room(task, |outbox| outbox.unsent.load(Ordering::SeqCst) == 0)
+        self.poll_room(task, |outbox, state| state.buffer.is_empty() && outbox.taken.load(Ordering::SeqCst) == 0)
     }
 
     /// [`Outbox::poll_ready`] and [`Outbox::send`] in one, which is what nearly every message needs.
     pub(super) fn poll_send(&self, task: &Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
-        if self.is_unsendable.load(Ordering::SeqCst) || !self.has_room() {
+        if self.is_unsendable.load(Ordering::SeqCst) {
             ready!(self.poll_ready(task))?;
         }
-        Poll::Ready(self.put(message))
+        let mut state = lock(&self.state);
+        if !self.has_room(&state) {
+            drop(state);
+            ready!(self.poll_ready(task))?;
+            state = lock(&self.state);
+        }
+        Poll::Ready(self.put(state, message))
     }
 
     /// Encodes a message behind its prefix; nothing of it stays where that fails.
     pub(super) fn send(&self, message: &dyn Encode) -> Result<usize> {
         match self.unsendable() {
             Some(err) => Err(err.clone()),
-            None => self.put(message),
+            None => self.put(lock(&self.state), message),
         }
     }
 
-    fn put(&self, message: &dyn Encode) -> Result<usize> {
-        let mut state = lock(&self.state);
+    fn put(&self, mut state: MutexGuard<'_, State>, message: &dyn Encode) -> Result<usize> {
         if state.finish != Finish::Open {
             return Err(Error::misuse("`send` after `close`: nothing can follow the end of the stream"));
         }
@@ -440,10 +445,6 @@ impl Outbox {
             state.buffer.give_memory(if last > SHORT { spares.long() } else { spares.short() });
         }
         let size = put_message(&mut state.buffer, message)?;
-        self.unsent.fetch_add(size, Ordering::AcqRel);
-        if state.buffer.len() >= BURST {
-            self.is_behind.store(true, Ordering::SeqCst);
-        }
         if !std::mem::replace(&mut state.is_sealed, true) {
             if let Some(context) = &self.context {
                 context.seal_header();
@@ -535,7 +536,9 @@ impl Outbox {
             // A stream that goes on keeps a little memory, and one that sends much asks for more when it does.
             let is_short = state.finish == Finish::Open && state.buffer.run_len() <= SHORT;
             let memory = is_short.then(|| memory.pop()).flatten();
-            state.buffer.exchange(memory.unwrap_or_default())
+            let payload = state.buffer.exchange(memory.unwrap_or_default());
+            self.taken.fetch_add(payload.remaining(), Ordering::SeqCst);
+            payload
         });
         let send_header = std::mem::take(&mut state.send_header);
         let finish = state.finish;
@@ -547,12 +550,9 @@ impl Outbox {
         let is_through = is_answered && finish == Finish::Done;
         state.is_queued |= is_through;
         let is_over = state.is_over;
-        let was_behind = self.is_behind.load(Ordering::SeqCst);
-        if was_behind {
-            self.is_behind.store(false, Ordering::SeqCst);
-        }
         drop(state);
-        if was_behind {
+        if payload.is_some() {
+            // There may be room for another burst.
             self.wake_sender();
         }
 
@@ -653,7 +653,7 @@ impl Outbox {
     /// Takes bytes off the account.
     pub(super) fn sent(&self, count: usize) {
         self.lane.pulse.note_sent();
-        let before = self.unsent.fetch_sub(count, Ordering::SeqCst);
+        let before = self.taken.fetch_sub(count, Ordering::SeqCst);
         let now = before.saturating_sub(count);
         // Woken at half, not at every byte below the limit, so that a sender fills much at a time.
         let half = self.limit / 2;
