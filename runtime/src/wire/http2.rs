@@ -1,4 +1,5 @@
-//! As much of HTTP/2 framing as it takes to see whether a peer leaves something unfinished. The h2 crate does the rest.
+//! As much of HTTP/2 framing as it takes to see where frames end, and whether a peer leaves something unfinished. The h2 crate
+//! does the rest.
 
 /// Follows the bytes of one direction and knows whether they stop inside something.
 ///
@@ -29,15 +30,20 @@ const END_HEADERS: u8 = 0x4;
 impl Progress {
     /// The client's direction: a preface, then frames.
     pub(crate) fn of_client() -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], head_len: 0, payload: 0, in_headers: false, frames: 0, pings: 0 }
+        Self { preface: PREFACE, ..Self::of_server() }
     }
 
-    /// Takes the bytes that came next.
-    pub(crate) fn feed(&mut self, mut input: &[u8]) {
-        let skipped = self.preface.min(input.len());
+    /// The server's direction: frames.
+    pub(crate) fn of_server() -> Self {
+        Self { preface: 0, head: [0; HEAD], head_len: 0, payload: 0, in_headers: false, frames: 0, pings: 0 }
+    }
+
+    /// Takes the bytes that came next, up to the end of the last frame that may end. Answers how many it has taken.
+    pub(crate) fn feed(&mut self, bytes: &[u8], last: u64) -> usize {
+        let skipped = self.preface.min(bytes.len());
         self.preface -= skipped;
-        input = input.get(skipped..).unwrap_or_default();
-        while !input.is_empty() {
+        let mut input = bytes.get(skipped..).unwrap_or_default();
+        while !input.is_empty() && self.frames < last {
             if self.payload > 0 {
                 let skipped = self.payload.min(input.len());
                 self.payload -= skipped;
@@ -61,6 +67,7 @@ impl Progress {
                 }
             }
         }
+        bytes.len() - input.len()
     }
 
     fn end_frame(&mut self) {
@@ -127,12 +134,31 @@ mod tests {
             let bytes = parts.concat();
             for step in 1..=bytes.len() {
                 let mut progress = Progress::of_client();
-                bytes.chunks(step).for_each(|chunk| progress.feed(chunk));
+                bytes.chunks(step).for_each(|chunk| assert_eq!(progress.feed(chunk, u64::MAX), chunk.len()));
                 assert_eq!((progress.is_partial(), progress.frames()), (*partial, *frames), "steps of {step}");
             }
             let mut cut = Progress::of_client();
-            cut.feed(&bytes[..bytes.len() - 1]);
+            cut.feed(&bytes[..bytes.len() - 1], u64::MAX);
             assert!(cut.is_partial());
+        }
+    }
+
+    #[test]
+    fn no_more_frames_are_taken_than_may_end() {
+        let frames = [frame(4, 0, 0), frame(0, 0, 20), frame(0, 0, 0), frame(0, 0, 3)];
+        let bytes = frames.concat();
+        for step in 1..=bytes.len() {
+            let mut progress = Progress::of_server();
+            let (mut rest, mut ends) = (&bytes[..], Vec::new());
+            for last in 1..=frames.len() as u64 {
+                while progress.frames() < last {
+                    let taken = progress.feed(&rest[..step.min(rest.len())], last);
+                    rest = &rest[taken..];
+                }
+                assert_eq!(progress.feed(rest, last), 0, "steps of {step}");
+                ends.push(bytes.len() - rest.len());
+            }
+            assert_eq!(ends, [9, 38, 47, 59], "steps of {step}");
         }
     }
 
@@ -141,7 +167,7 @@ mod tests {
         let bytes = [vec![b'P'; PREFACE], frame(4, 0, 0), frame(6, 0, 8), frame(6, ACK, 8), frame(6, 0, 8)].concat();
         let mut progress = Progress::of_client();
         let counts = bytes.chunks(40).map(|chunk| {
-            progress.feed(chunk);
+            progress.feed(chunk, u64::MAX);
             progress.take_pings()
         });
         assert_eq!(counts.collect::<Vec<_>>(), [0, 1, 1]);

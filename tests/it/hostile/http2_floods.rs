@@ -11,12 +11,14 @@ use super::{ECHO, Victim, Witness, assert_alive, goaways};
 async fn resets_in_bursts_end_the_connection_that_sends_them() {
     let mut victim = Victim::start().await;
     let witness = Witness::start(&victim.addr).await;
-    for _ in 0..20 {
+    // What no handler looks at is a flood as well.
+    let paths = [ECHO, "/echo.TestService/Unheard"];
+    for path in paths.into_iter().cycle().take(20) {
         let mut peer = Peer::client(&victim.addr, &[]).await;
         let mut burst = Vec::new();
         for _ in 0..1000 {
             let stream = peer.fresh();
-            burst.extend(Frame::headers(stream, &request(ECHO)).encode());
+            burst.extend(Frame::headers(stream, &request(path)).encode());
             burst.extend(Frame::reset(stream, CANCEL).encode());
         }
         peer.flood(&burst).await;

@@ -103,6 +103,7 @@ impl Connection {
             let mut connection = pin!(connection);
             let mut hush = Hush::new();
             let end = poll_fn(|task| {
+                streams.lane().pulse.begin_turn();
                 hush.begin(task.waker());
                 streams.drain();
                 hush.end();

@@ -3,6 +3,8 @@
 //! The h2 crate writes and flushes whenever its task runs, which for many small streams is a system call per message.
 //! [`Gather`] stands between it and the socket: it gathers what is written, and its flush first yields once to the
 //! scheduler when more than one stream is active, so that the others can add their frames. A lone stream flushes at once.
+//!
+//! In the other direction it takes a few frames at a time, see [`FRAMES_A_TURN`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -24,6 +26,8 @@ use crate::wire::http2::{Progress, explain_goaway};
 pub(crate) struct Pulse {
     active: AtomicUsize,
     began: Instant,
+    /// How often the connection's task has begun to look at the connection.
+    turn: AtomicUsize,
     /// When something was read last, in milliseconds from `began`.
     read: AtomicU64,
     /// Frames ended so far, shifted by one, and whether something is unfinished.
@@ -38,6 +42,7 @@ impl Pulse {
     pub(crate) fn new() -> Self {
         Self {
             active: AtomicUsize::new(0),
+            turn: AtomicUsize::new(0),
             began: Instant::now(),
             read: AtomicU64::new(0),
             progress: AtomicU64::new(0),
@@ -53,6 +58,11 @@ impl Pulse {
 
     pub(crate) fn set_active(&self, streams: usize) {
         self.active.store(streams, Ordering::Relaxed);
+    }
+
+    /// The connection's task begins to look at the connection: it reads some more.
+    pub(super) fn begin_turn(&self) {
+        self.turn.fetch_add(1, Ordering::Relaxed);
     }
 
     /// When something was read last.
@@ -86,9 +96,11 @@ impl Pulse {
 pub(crate) struct Gather {
     io: BoxIo,
     pulse: Arc<Pulse>,
-    /// Read before this wrapper was made, to be read again.
+    /// Read already: before this wrapper was made, or more than one turn takes.
     ahead: Bytes,
-    progress: Option<Progress>,
+    progress: Progress,
+    turn: Turn,
+    is_server: bool,
     strikes: Option<Strikes>,
     out: Vec<u8>,
     /// How much of `out` is written.
@@ -96,6 +108,20 @@ pub(crate) struct Gather {
     has_yielded: bool,
 }
 
+/// What a [`Gather`] reads while the connection's task looks at the connection once.
+struct Turn {
+    /// As [`Pulse`] counts them.
+    number: usize,
+    /// The number of the last frame that it takes.
+    last_frame: u64,
+    /// Whether it has taken that, and the task is woken for the next turn.
+    has_paused: bool,
+}
+
+/// How many frames a turn of the connection's task takes. What they wake then runs, and what that sends leaves, before the next are
+/// taken: so both sides of a connection work at a time, where otherwise all its streams would wait for one side and then for
+/// the other, and what one turn needs stays in the processor's cache.
+const FRAMES_A_TURN: u64 = 16;
 /// A buffer of this size is written without waiting for a flush.
 const FULL: usize = 64 << 10;
 /// A flush of at least this much does not yield: the system call is shared well enough.
@@ -116,7 +142,9 @@ impl Gather {
             io,
             pulse,
             ahead: Bytes::new(),
-            progress: None,
+            progress: Progress::of_server(),
+            turn: Turn { number: 0, last_frame: u64::MAX, has_paused: false },
+            is_server: false,
             strikes: None,
             out: Vec::new(),
             written: 0,
@@ -126,23 +154,43 @@ impl Gather {
 
     /// A server's side: `ahead` was read for detection, and unfinished frames and too many pings are told to the pulse.
     pub(super) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes, strikes: Option<Strikes>) -> Self {
-        Self { ahead, progress: Some(Progress::of_client()), strikes, ..Self::client(io, pulse) }
+        Self { ahead, progress: Progress::of_client(), is_server: true, strikes, ..Self::client(io, pulse) }
     }
 
-    fn note_read(&mut self, bytes: &[u8]) {
-        let millis = self.pulse.began.elapsed().as_millis();
-        self.pulse.read.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
-        if let Some(progress) = &mut self.progress {
-            progress.feed(bytes);
-            let word = progress.frames() << 1 | u64::from(progress.is_partial());
+    /// Waits for the next turn where this one has taken all that it may. Before the first there is no bound.
+    fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
+        let (number, frames) = (self.pulse.turn.load(Ordering::Relaxed), self.progress.frames());
+        if self.turn.number != number {
+            self.turn = Turn { number, last_frame: frames + FRAMES_A_TURN, has_paused: false };
+        }
+        if frames < self.turn.last_frame {
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.turn.has_paused, true) {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// Looks at bytes that were read; answers how many of them this turn takes.
+    fn take(&mut self, bytes: &[u8]) -> usize {
+        let taken = self.progress.feed(bytes, self.turn.last_frame);
+        if self.is_server {
+            let word = self.progress.frames() << 1 | u64::from(self.progress.is_partial());
             self.pulse.progress.store(word, Ordering::Relaxed);
-            let pings = progress.take_pings();
+            let pings = self.progress.take_pings();
             if let Some(strikes) = &mut self.strikes {
                 if (0..pings).any(|_| strikes.ping(&self.pulse)) {
                     self.pulse.has_too_many_pings.store(true, Ordering::Relaxed);
                 }
             }
         }
+        taken
+    }
+
+    fn note_read(&self) {
+        let millis = self.pulse.began.elapsed().as_millis();
+        self.pulse.read.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     fn pending(&self) -> usize {
@@ -202,15 +250,24 @@ impl Gather {
 impl AsyncRead for Gather {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        ready!(this.poll_turn(cx));
         let before = buf.filled().len();
         if this.ahead.is_empty() {
             ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;
+            this.note_read();
+            let read = buf.filled().get(before..).unwrap_or_default();
+            let taken = this.take(read);
+            if let Some(later) = read.get(taken..).filter(|later| !later.is_empty()) {
+                this.ahead = Bytes::copy_from_slice(later);
+                buf.set_filled(before + taken);
+            }
         } else {
-            let count = this.ahead.len().min(buf.remaining());
-            buf.put_slice(this.ahead.get(..count).unwrap_or_default());
-            this.ahead.advance(count);
+            let mut ahead = std::mem::take(&mut this.ahead);
+            let taken = this.take(ahead.get(..ahead.len().min(buf.remaining())).unwrap_or_default());
+            buf.put_slice(ahead.get(..taken).unwrap_or_default());
+            ahead.advance(taken);
+            this.ahead = ahead;
         }
-        this.note_read(buf.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }

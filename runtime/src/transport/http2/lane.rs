@@ -230,15 +230,17 @@ impl Streams {
         self.open.is_empty()
     }
 
-    /// Takes over a stream, asks to be told of a reset, and sends what the stream has already.
-    pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) {
+    /// Takes over a stream, asks to be told of a reset, and sends what the stream has already. Answers whether the peer has reset it
+    /// already.
+    pub(super) fn insert(&mut self, outbox: Arc<Outbox>, handle: Handle) -> bool {
         self.asked += 1;
         let entry = self.open.vacant_entry();
         let key = entry.key();
         let (outbox, handle) = entry.insert((outbox, handle));
-        outbox.take_over(key, handle);
+        let is_reset = outbox.take_over(key, handle);
         self.lane.pulse.set_active(self.open.len());
         self.flush(key);
+        is_reset
     }
 
     /// Opens a client's stream, unless it is over or the connection takes no more.

@@ -16,6 +16,7 @@ mod lifetime;
 mod opener;
 mod outbox;
 mod outgoing;
+mod resets;
 pub(crate) mod server;
 mod spares;
 

@@ -183,8 +183,8 @@ impl Outbox {
         &self.lane
     }
 
-    /// The connection's task has taken the stream over, and flushes it next.
-    pub(super) fn take_over(self: &Arc<Self>, key: usize, handle: &mut Handle) {
+    /// The connection's task has taken the stream over, and flushes it next. Answers whether the peer has reset it already.
+    pub(super) fn take_over(self: &Arc<Self>, key: usize, handle: &mut Handle) -> bool {
         let mut state = lock(&self.state);
         state.key = key;
         let has_said_all = state.finish == Finish::Close;
@@ -192,19 +192,19 @@ impl Outbox {
         let waker = Waker::from(Arc::clone(self));
         let mut task = Task::from_waker(&waker);
         // Who sends nothing more need not hear of a reset early: the receiving half does.
-        if !has_said_all {
-            self.watch_reset(handle, &mut task);
-        }
+        let is_reset = !has_said_all && self.watch_reset(handle, &mut task);
         self.receive(handle, &mut task);
+        is_reset
     }
 
-    /// Asks the h2 crate to call this stream when the peer resets it.
-    fn watch_reset(&self, handle: &mut Handle, task: &mut Task<'_>) {
+    /// Asks the h2 crate to call this stream when the peer resets it. Answers whether it has.
+    fn watch_reset(&self, handle: &mut Handle, task: &mut Task<'_>) -> bool {
         match handle.poll_reset(task) {
-            Poll::Pending => {}
+            Poll::Pending => return false,
             Poll::Ready(Ok(reason)) => self.reset_by_peer(reason),
             Poll::Ready(Err(err)) => self.break_off(super::stream_error(&err, &self.lane.peer)),
         }
+        true
     }
 
     /// Takes what came first on a client's stream, or asks the h2 crate to call this stream for it. Answers whether all came

@@ -22,6 +22,7 @@ use super::lane::{Handle, Lane, Streams};
 use super::lifetime::{Lifetime, Over};
 use super::outbox::{Outbox, cancelled_by_peer};
 use super::outgoing::Outgoing;
+use super::resets::{EarlyResets, MOST_EARLY_RESETS};
 use super::{Config, EOF, MOST_STREAM_ERRORS, RESETS_REMEMBERED, connection_lost, stream_error};
 use crate::codec::Encode;
 use crate::context::{Context, now};
@@ -42,7 +43,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         .max_header_list_size(config.max_header_list_size)
         .max_concurrent_streams(config.max_concurrent_streams)
         .max_send_buffer_size(config.send_buffer)
-        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_pending_accept_reset_streams(MOST_EARLY_RESETS)
         .data_frame_budget(config.data_frame_budget())
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .max_local_error_reset_streams(Some(MOST_STREAM_ERRORS))
@@ -63,6 +64,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         streams: Streams::new(Lane::new(pulse, name, config), None),
         hush: Hush::new(),
         accepted: Vec::new(),
+        early_resets: EarlyResets::default(),
         peer,
         host,
         config: config.clone(),
@@ -85,6 +87,7 @@ struct Connection {
     hush: Hush,
     /// Streams that came and are not looked at yet.
     accepted: Vec<(Request<RecvStream>, SendResponse<Outgoing>)>,
+    early_resets: EarlyResets,
     peer: Address,
     host: Host,
     config: Config,
@@ -99,6 +102,8 @@ enum End {
     Closed,
     /// The client pings more than it may.
     TooManyPings,
+    /// The client opens streams to reset them.
+    TooManyResets,
     /// It has lasted long enough.
     Over(Over),
 }
@@ -115,6 +120,7 @@ impl Connection {
             end = poll_fn(|task| self.poll(task)) => match end? {
                 End::Closed => return Ok(()),
                 End::TooManyPings => return self.too_many_pings().await,
+                End::TooManyResets => return self.too_many_resets().await,
                 End::Over(over) => Some(over),
             },
             () = shutdown.reached(Stopping::Draining) => None,
@@ -126,6 +132,7 @@ impl Connection {
             end = poll_fn(|task| self.poll(task)) => match end? {
                 End::Closed => {}
                 End::TooManyPings => return self.too_many_pings().await,
+                End::TooManyResets => return self.too_many_resets().await,
                 End::Over(Over::Idle) => self.close(Reason::NO_ERROR).await,
                 End::Over(Over::Age) => {
                     self.streams.each(|outbox| outbox.fail(too_old()));
@@ -152,13 +159,26 @@ impl Connection {
         Err(connection_lost(peer, format!("{peer} sent too many pings (option `keepalive_enforcement`)")))
     }
 
+    /// Ends the connection of a client that opens streams to reset them.
+    async fn too_many_resets(&mut self) -> Result<()> {
+        self.close(Reason::ENHANCE_YOUR_CALM).await;
+        let peer = &self.streams.lane().peer;
+        let what = format!("{peer} reset more than {MOST_EARLY_RESETS} streams in a second before they were looked at");
+        Err(connection_lost(peer, what))
+    }
+
     /// Says goodbye, and closes the connection whatever runs on it.
     async fn close(&mut self, reason: Reason) {
         self.h2.abrupt_shutdown(reason);
-        let _ = tokio::time::timeout(LAST_WORDS, poll_fn(|task| self.h2.poll_closed(task))).await;
+        let closed = poll_fn(|task| {
+            self.streams.lane().pulse.begin_turn();
+            self.h2.poll_closed(task)
+        });
+        let _ = tokio::time::timeout(LAST_WORDS, closed).await;
     }
 
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<End>> {
+        self.streams.lane().pulse.begin_turn();
         loop {
             self.hush.begin(task.waker());
             self.accept_gathered();
@@ -176,6 +196,9 @@ impl Connection {
         let pulse = &self.streams.lane().pulse;
         if pulse.has_too_many_pings() {
             return Poll::Ready(Ok(End::TooManyPings));
+        }
+        if self.early_resets.are_too_many() {
+            return Poll::Ready(Ok(End::TooManyResets));
         }
         if let Some(probe) = &mut self.probe {
             if probe.poll_dead(task, pulse).is_ready() {
@@ -235,6 +258,7 @@ impl Connection {
         let (route, timeout) = match self.admit(&parts) {
             Ok(admitted) => admitted,
             Err(Refusal::NotGrpc) => {
+                self.note_reset(&mut respond);
                 tokio::spawn(answer_not_grpc(body, respond, self.config.partial_timeout));
                 return;
             }
@@ -250,7 +274,9 @@ impl Connection {
         let lane = Arc::clone(self.streams.lane());
         let outbox = Outbox::server(lane, self.config.send_buffer, context.clone());
         context.on_send_header(&outbox);
-        self.streams.insert(Arc::clone(&outbox), Handle::Respond(respond));
+        if self.streams.insert(Arc::clone(&outbox), Handle::Respond(respond)) {
+            self.early_resets.note();
+        }
         outbox.start_timer();
         let halves = Halves {
             send: Box::new(ServerSend { outbox: Arc::clone(&outbox), is_closed: false }),
@@ -293,7 +319,15 @@ impl Connection {
         Ok((route, head.timeout))
     }
 
-    fn refuse(&self, respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
+    /// Counts a stream that its client has reset already.
+    fn note_reset(&mut self, respond: &mut SendResponse<Outgoing>) {
+        if respond.poll_reset(&mut Task::from_waker(Waker::noop())).is_ready() {
+            self.early_resets.note();
+        }
+    }
+
+    fn refuse(&mut self, respond: &mut SendResponse<Outgoing>, refusal: Refusal, headers: &HeaderMap) {
+        self.note_reset(respond);
         let mut response = Response::new(());
         match refusal {
             Refusal::Reset | Refusal::NotGrpc => return respond.send_reset(Reason::INTERNAL_ERROR),
@@ -311,10 +345,6 @@ impl Connection {
 
 /// For how many streams at a time a connection keeps the room.
 const KEEP_ACCEPTED: usize = 64;
-
-/// How many streams may be opened and reset before they are looked at. The h2 crate's 20 is less than what honest clients
-/// with short deadlines do to a server that was stalled for a moment; a flood is still a flood beyond this.
-const PENDING_RESETS: usize = 200;
 
 fn unfinished(peer: &str, timeout: Duration) -> Error {
     connection_lost(
