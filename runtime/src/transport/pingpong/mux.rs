@@ -14,10 +14,9 @@ use futures_util::future::BoxFuture;
 use tokio::io::ReadHalf;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::message::{Layout, Message, Reader};
-use super::{Queued, paused, write_queued};
+use super::{MESSAGES_A_TURN, Queued, paused, step_aside, write_queued};
 use crate::codec::Buffer;
 use crate::context::lock;
 use crate::error::{Error, Result};
@@ -86,14 +85,14 @@ impl Connection {
         let (read, write) = tokio::io::split(io);
         let (requests, queue) = mpsc::unbounded_channel();
         let calls = Arc::new(Calls::default());
-        let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
         let reading = read_answers(read, Arc::clone(&calls), peer.to_owned(), limits, pause);
         tokio::spawn(async move {
-            let mut reading = pin!(reading);
+            let (mut reading, mut writing) = (pin!(reading), pin!(write_queued(write, queue, pause)));
             tokio::select! {
+                biased;
                 () = &mut reading => {}
                 // Where no one calls any more, no one waits either. What cannot be written may still have been answered.
-                written = &mut writing => if !matches!(written, Ok(Ok(()))) {
+                written = &mut writing => if written.is_err() {
                     reading.await;
                 },
             }
@@ -181,8 +180,13 @@ async fn read_answers(
     let end = loop {
         let read = take_answers(&mut reader, &mut input, &mut answers);
         hand_out(&mut answers, &calls, &peer);
-        if let Err(err) = read {
-            break err;
+        match read {
+            Ok(true) => {}
+            Ok(false) => {
+                step_aside().await;
+                continue;
+            }
+            Err(err) => break err,
         }
         let reading = reader.read(&mut io, &mut input, READ);
         let read = match pause {
@@ -208,15 +212,16 @@ async fn read_answers(
     waiting.answers.clear();
 }
 
-/// Takes all answers that are there.
-fn take_answers(reader: &mut Reader, input: &mut BytesMut, answers: &mut Vec<Message>) -> Result<()> {
-    while let Some(message) = reader.next(input)? {
+/// Takes the answers of a turn; whether those are all that are there.
+fn take_answers(reader: &mut Reader, input: &mut BytesMut, answers: &mut Vec<Message>) -> Result<bool> {
+    while answers.len() < MESSAGES_A_TURN {
+        let Some(message) = reader.next(input)? else { return Ok(true) };
         if !matches!(message.layout, Layout::TtHeader { .. }) {
             return Err(Error::protocol("a multiplexed answer has no TTHeader, and so belongs to no call"));
         }
         answers.push(message);
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Hands answers out under one lock, and wakes who waits for them when it is free again.

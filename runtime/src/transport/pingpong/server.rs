@@ -12,12 +12,11 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf, ReadHalf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_util::task::AbortOnDropHandle;
 
 use super::handling::{connection_lost, handle};
 use super::message::{Layout, Message, Named, Reader, is_metadata, kind_text, put};
 use super::seldom::Seldom;
-use super::{Queued, READ, paused, write, write_queued};
+use super::{MESSAGES_A_TURN, Queued, READ, paused, step_aside, write, write_queued};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::{self, Cancellation, Context};
@@ -287,16 +286,34 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
     let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader, looks: 0, is_new: false };
     let (replies, queue) = mpsc::unbounded_channel();
     let pause = Some(config.read_write_timeout);
-    let mut writing = AbortOnDropHandle::new(tokio::spawn(write_queued(write, queue, pause)));
+    let mut writing = pin!(write_queued(write, queue, pause));
     let room = Room::new(config);
     let lost: Arc<Cancellation> = Arc::default();
     let caller = Arc::new(caller);
     let mut watch = Watch::new(&caller.host.shutdown, config.max_idle_time);
     let (mut last_call, mut known) = (None, None);
-    let mut next = Some(first);
+    let (mut next, mut in_turn) = (Some(first), 0);
+    // No one is there to be answered: replies could not be written for too long, or at all.
+    let unheard = |written: io::Result<()>| {
+        written.map_err(|err| {
+            lost.cancel(connection_lost(&err.to_string()));
+            not_written(&caller.peer, &err)
+        })
+    };
     let end = 'calls: loop {
         let Some(message) = next.take() else { break Ok(()) };
-        let taken = room.take(message.bytes.len()).await;
+        let begin = async {
+            in_turn = (in_turn + 1) % MESSAGES_A_TURN;
+            if in_turn == 0 {
+                step_aside().await;
+            }
+            room.take(message.bytes.len()).await
+        };
+        let taken = tokio::select! {
+            biased;
+            taken = begin => taken,
+            written = &mut writing => return unheard(written),
+        };
         let call = match Call::read(message) {
             Ok(call) => call,
             Err(err) => break Err(err),
@@ -340,14 +357,7 @@ async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: 
                     }
                     Err(err) => break 'calls Err(err),
                 },
-                // No one is there to be answered: replies could not be written for too long, or at all.
-                written = &mut writing => {
-                    let written = written.unwrap_or_else(|err| Err(err.into()));
-                    return written.map_err(|err| {
-                        lost.cancel(connection_lost(&err.to_string()));
-                        not_written(&caller.peer, &err)
-                    });
-                }
+                written = &mut writing => return unheard(written),
                 event = &mut watch.event => match event {
                     Event::Draining => {
                         // As Kitex: a frame of no call tells the client to use another connection.
