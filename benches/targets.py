@@ -5,7 +5,7 @@ import dataclasses
 from measure import SCENARIOS, Cell
 from table import codec_medians, codec_ratio, fraction, header, line
 
-TONIC, KITEX, RAW, REFERENCE = "tonic", "kitex-grpc", "raw-h2", "h2proto"
+TONIC, KITEX, RAW, RAW_TCP, REFERENCE = "tonic", "kitex-grpc", "raw-h2", "raw-tcp", "h2proto"
 PIPELINED = ["bidi-pipelined", "server-stream", "client-stream"]
 
 
@@ -18,6 +18,8 @@ class Goal:
     bound: float
     peers: tuple
     strictly: bool = False
+    ending: str = ""
+    """Of the subject's name, where not its streams but another protocol is meant."""
 
     def reached(self, ratio):
         if self.metric == "throughput":
@@ -27,7 +29,8 @@ class Goal:
     def __str__(self):
         sign = "≥" if self.metric == "throughput" else "<" if self.strictly else "≤"
         best = "the best of " if len(self.peers) > 1 else ""
-        return f"{self.metric} {sign} {self.bound:g} × {best}{' and '.join(self.peers)}"
+        own = f"{self.ending[1:]}: " if self.ending else ""
+        return f"{own}{self.metric} {sign} {self.bound:g} × {best}{' and '.join(self.peers)}"
 
 
 def goals():
@@ -36,7 +39,7 @@ def goals():
     cells = dict.fromkeys(goal.cell for goal in listed)
     # What the h2 crate yields with the write path alone, less what the rest of a framework may cost.
     near = [Goal(cell, "throughput", 0.9, (REFERENCE,)) for cell in cells]
-    return sorted(listed + near, key=lambda goal: list(cells).index(goal.cell))
+    return [*sorted(listed + near, key=lambda goal: list(cells).index(goal.cell)), *pingpong()]
 
 
 def small():
@@ -76,6 +79,25 @@ def large():
         yield Goal(Cell(scenario, 65536, 32, 4), "throughput", bound, (TONIC, KITEX))
 
 
+def pingpong():
+    """Ping-pong: a connection for each caller, and multiplexed."""
+
+    def own(streams, size=64):
+        return Cell("pingpong", size, streams, 0)
+
+    for ending in ("-framed", "-ttheader"):
+        peers = ("volo-thrift", f"kitex{ending}")
+        yield Goal(own(1), "p50", 1.03, (RAW_TCP,), ending=ending)
+        for streams in (32, 200):
+            yield Goal(own(streams), "throughput", 1.2, peers, ending=ending)
+            yield Goal(own(streams), "p99", 1, peers, ending=ending)
+            yield Goal(own(streams), "throughput", 0.8, (RAW_TCP,), ending=ending)
+        yield Goal(own(32, 65536), "throughput", 1.2, ("volo-thrift",), ending=ending)
+    for conns in (1, 4):
+        peers = ("volo-thrift-mux", "kitex-ttheader-mux")
+        yield Goal(Cell("pingpong", 64, 200, conns), "throughput", 2, peers, ending="-ttheader-mux")
+
+
 CODEC_PEERS = {"pilota": "", "apache-thrift-rs": "-string", "kitex-fastcodec": ""}
 """At least as fast as each, for every value: the Rust codecs without unsafe code, and Kitex's. Like is held against like: beside
 a peer that copies strings and sorts maps, the subject's codec of this ending does so too."""
@@ -86,14 +108,15 @@ def report(results, subject, chosen):
     lines = header(["cell", "goal", "ratio", "range", "verdict"], left=2)
     verdicts = []
     for goal in chosen:
+        own = subject + goal.ending
         best = [name for name in goal.peers if results.median(name, goal.cell, goal.metric)]
         # One peer absent: the others are no proof.
         best = best if len(best) == len(goal.peers) else []
         pick = min if goal.metric == "throughput" else max
         ratio, name = pick(
-            ((results.ratio(subject, name, goal.cell, goal.metric) or 0, name) for name in best), default=(0, None)
+            ((results.ratio(own, name, goal.cell, goal.metric) or 0, name) for name in best), default=(0, None)
         )
-        spread = results.spread(subject, name, goal.cell, goal.metric) if ratio else None
+        spread = results.spread(own, name, goal.cell, goal.metric) if ratio else None
         verdicts.append(("reached" if goal.reached(ratio) else "MISSED") if ratio else "not measured")
         low_high = "–".join(map(fraction, spread)) if spread else "-"
         lines.append(line([goal.cell, goal, fraction(ratio or None), low_high, verdicts[-1]]))
