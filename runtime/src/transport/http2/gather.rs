@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::{Buf as _, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::keepalive::Strikes;
@@ -56,8 +57,15 @@ impl Pulse {
         self.active.load(Ordering::Relaxed)
     }
 
+    /// Only the connection's task says it.
     pub(crate) fn set_active(&self, streams: usize) {
+        let before = self.active();
         self.active.store(streams, Ordering::Relaxed);
+        match (before > 1, streams > 1) {
+            (false, true) => BUSY.fetch_add(1, Ordering::Relaxed),
+            (true, false) => BUSY.fetch_sub(1, Ordering::Relaxed),
+            _ => return,
+        };
     }
 
     /// The connection's task begins to look at the connection: it reads some more.
@@ -92,6 +100,15 @@ impl Pulse {
     }
 }
 
+impl Drop for Pulse {
+    fn drop(&mut self) {
+        self.set_active(0);
+    }
+}
+
+/// How many connections of this process have several streams.
+static BUSY: AtomicUsize = AtomicUsize::new(0);
+
 /// An IO whose writes are gathered.
 pub(crate) struct Gather {
     io: BoxIo,
@@ -100,6 +117,8 @@ pub(crate) struct Gather {
     ahead: Bytes,
     progress: Progress,
     turn: Turn,
+    /// How many threads the runtime has.
+    workers: usize,
     is_server: bool,
     strikes: Option<Strikes>,
     out: Vec<u8>,
@@ -144,6 +163,7 @@ impl Gather {
             ahead: Bytes::new(),
             progress: Progress::of_server(),
             turn: Turn { number: 0, last_frame: u64::MAX, has_paused: false },
+            workers: Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers()),
             is_server: false,
             strikes: None,
             out: Vec::new(),
@@ -161,7 +181,10 @@ impl Gather {
     fn poll_turn(&mut self, cx: &Context<'_>) -> Poll<()> {
         let (number, frames) = (self.pulse.turn.load(Ordering::Relaxed), self.progress.frames());
         if self.turn.number != number {
-            self.turn = Turn { number, last_frame: frames + FRAMES_A_TURN, has_paused: false };
+            // Where there are more busy connections than threads, one works while another waits, and long turns share more calls.
+            let is_short = BUSY.load(Ordering::Relaxed) <= self.workers;
+            let last_frame = if is_short { frames + FRAMES_A_TURN } else { u64::MAX };
+            self.turn = Turn { number, last_frame, has_paused: false };
         }
         if frames < self.turn.last_frame {
             return Poll::Ready(());
@@ -325,5 +348,71 @@ impl AsyncWrite for Gather {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.write_out(cx))?;
         Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::task::Waker;
+
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// Reads for one turn of the connection's task.
+    fn read_turn(gather: &mut Gather, into: &mut Vec<u8>, step: usize) {
+        gather.pulse.begin_turn();
+        let mut memory = vec![0; step];
+        loop {
+            let mut buf = ReadBuf::new(&mut memory);
+            match Pin::new(&mut *gather).poll_read(&mut Context::from_waker(Waker::noop()), &mut buf) {
+                Poll::Ready(read) => read.unwrap(),
+                Poll::Pending => return,
+            }
+            assert!(!buf.filled().is_empty(), "nothing is no end here");
+            into.extend_from_slice(buf.filled());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_is_read_whole_however_many_turns_it_takes() {
+        let frame = |len: u8| [&[0, 0, len, 0, 0, 0, 0, 0, 1][..], &vec![len; usize::from(len)]].concat();
+        let frames: Vec<u8> = (0..200).flat_map(|number| frame(number % 7)).collect();
+        for step in [1, 10, 100, 1000, 10_000] {
+            let (io, mut peer) = tokio::io::duplex(1 << 20);
+            let mut gather = Gather::client(Box::new(io), Arc::new(Pulse::new()));
+            peer.write_all(&frames).await.unwrap();
+            let mut got = Vec::new();
+            while got.len() < frames.len() {
+                let before = got.len();
+                read_turn(&mut gather, &mut got, step);
+                assert!(got.len() > before, "steps of {step}");
+                // The runtime lets a task read only so often at a time.
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(got, frames, "steps of {step}");
+            drop(peer);
+            gather.pulse.begin_turn();
+            let mut memory = [0; 8];
+            let mut buf = ReadBuf::new(&mut memory);
+            poll_fn(|cx| Pin::new(&mut gather).poll_read(cx, &mut buf)).await.unwrap();
+            assert!(buf.filled().is_empty(), "the end");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_turn_takes_so_many_frames_and_asks_for_the_next() {
+        let (io, mut peer) = tokio::io::duplex(1 << 20);
+        let mut gather = Gather::client(Box::new(io), Arc::new(Pulse::new()));
+        // However busy other connections of this process are.
+        gather.workers = usize::MAX;
+        peer.write_all(&[0; 9 * 40]).await.unwrap();
+        let mut got = Vec::new();
+        for most in [16, 32, 40] {
+            read_turn(&mut gather, &mut got, 1000);
+            assert_eq!(got.len(), 9 * most);
+            assert_eq!(gather.turn.has_paused, most < 40);
+        }
     }
 }
