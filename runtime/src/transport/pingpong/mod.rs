@@ -2,10 +2,14 @@
 //!
 //! Each message says by its first bytes how it is laid out, and its answer is laid out the same ([`message`]).
 
+mod call;
 pub(crate) mod client;
 mod handling;
+mod input;
 pub(crate) mod message;
+mod multiplexed;
 pub(crate) mod mux;
+mod reply;
 mod seldom;
 pub(crate) mod server;
 

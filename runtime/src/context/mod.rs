@@ -1,15 +1,17 @@
 //! What a handler knows of the call it answers, and what it says besides its messages.
 
+mod cancellation;
+mod response;
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-use crate::error::{Error, Result};
+pub(crate) use self::cancellation::{Cancel, Cancellation};
+use self::response::Response;
+pub(crate) use self::response::SendHeader;
+use crate::error::Result;
 use crate::metadata::Metadata;
 use crate::metainfo::Metainfo;
 use crate::net::Address;
@@ -96,38 +98,6 @@ impl Outgoing {
         let (metadata, metainfo, extensions) = Default::default();
         Self { method, destination, deadline, metadata, metainfo, extensions, log_id: None, parent: None }
     }
-}
-
-/// What an answer says besides its messages.
-#[derive(Debug, Default)]
-struct Response {
-    header_sent: bool,
-    trailer_sent: bool,
-    /// Most handlers say nothing.
-    said: Option<Box<Said>>,
-}
-
-#[derive(Debug, Default)]
-struct Said {
-    header: Metadata,
-    trailer: Metadata,
-    backward: BTreeMap<String, String>,
-}
-
-impl Response {
-    fn said(&mut self) -> &mut Said {
-        self.said.get_or_insert_default()
-    }
-}
-
-/// The transport's hand for [`Context::send_header`].
-pub(crate) trait SendHeader: Send + Sync {
-    fn send_header(self: Arc<Self>);
-}
-
-/// Something that ends when a context is cancelled: a stream opened with it.
-pub(crate) trait Cancel: Send + Sync {
-    fn cancel(self: Arc<Self>, cause: &Error);
 }
 
 impl Context {
@@ -386,160 +356,6 @@ impl Context {
         *metainfo = onward;
     }
 
-    /// Adds header metadata to the answer. The headers go out with the first message, with the end of the call, or when
-    /// [`Context::send_header`] is called.
-    ///
-    /// # Errors
-    /// A name or value that [`Metadata::append`] refuses, or headers that are sent already.
-    pub fn set_header(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
-        self.change_header(|header| header.append(name, value))
-    }
-
-    /// As [`Context::set_header`], for several at once, binary ones too.
-    ///
-    /// # Errors
-    /// Headers that are sent already.
-    pub fn set_headers(&self, metadata: &Metadata) -> Result<()> {
-        self.change_header(|header| {
-            header.merge(metadata);
-            Ok(())
-        })
-    }
-
-    fn change_header(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
-        let mut response = self.response();
-        if response.header_sent {
-            return Err(headers_sent());
-        }
-        set(&mut response.said().header)
-    }
-
-    /// Sends the response headers now, before any message.
-    ///
-    /// # Errors
-    /// Headers that are sent already.
-    pub fn send_header(&self) -> Result<()> {
-        if self.response().header_sent {
-            return Err(headers_sent());
-        }
-        self.seal_header();
-        if let Some(sender) = self.inner.sender.get().and_then(Weak::upgrade) {
-            sender.send_header();
-        }
-        Ok(())
-    }
-
-    /// Adds trailer metadata to the answer. Trailers go out when the handler returns.
-    ///
-    /// # Errors
-    /// A name or value that [`Metadata::append`] refuses, or a call that has ended.
-    pub fn set_trailer(&self, name: &str, value: impl AsRef<str>) -> Result<()> {
-        self.change_trailer(|trailer| trailer.append(name, value))
-    }
-
-    /// As [`Context::set_trailer`], for several at once, binary ones too.
-    ///
-    /// # Errors
-    /// A call that has ended.
-    pub fn set_trailers(&self, metadata: &Metadata) -> Result<()> {
-        self.change_trailer(|trailer| {
-            trailer.merge(metadata);
-            Ok(())
-        })
-    }
-
-    fn change_trailer(&self, set: impl FnOnce(&mut Metadata) -> Result<()>) -> Result<()> {
-        let mut response = self.response();
-        if response.trailer_sent {
-            return Err(Error::misuse("the call has ended: set trailers before the handler returns"));
-        }
-        set(&mut response.said().trailer)
-    }
-
-    /// Sends a metainfo value back to the caller, with the answer of a ping-pong call over TTHeader. Other transports have no
-    /// way back, in Kitex either; use header and trailer metadata on a stream.
-    pub fn send_backward(&self, key: impl Into<String>, value: impl Into<String>) {
-        self.response().said().backward.insert(key.into(), value.into());
-    }
-
-    /// On a client, the header metadata of the answer to a unary call; where there is a [`MetaHandler`], also of a stream's. Empty
-    /// until it is there; beside an error, it is for layers and observers.
-    ///
-    /// [`MetaHandler`]: crate::middleware::MetaHandler
-    #[must_use]
-    pub fn header(&self) -> Metadata {
-        self.response().said.as_ref().map(|said| said.header.clone()).unwrap_or_default()
-    }
-
-    /// On a client, the trailer metadata of a unary call's answer, once it is there; beside an error as [`Context::header`].
-    #[must_use]
-    pub fn trailer(&self) -> Metadata {
-        self.response().said.as_ref().map(|said| said.trailer.clone()).unwrap_or_default()
-    }
-
-    /// On a client, a value that came back with the answer of a ping-pong call over TTHeader, its error included. Kitex's
-    /// `RecvBackwardValue`.
-    #[must_use]
-    pub fn backward(&self, key: &str) -> Option<String> {
-        self.response().said.as_ref().and_then(|said| said.backward.get(key).cloned())
-    }
-
-    /// What came back with the answer, for a client's layers.
-    pub(crate) fn answered(&self, header: Metadata, trailer: Metadata, backward: BTreeMap<String, String>) {
-        self.response().said = Some(Box::new(Said { header, trailer, backward }));
-    }
-
-    pub(crate) fn take_backward(&self) -> BTreeMap<String, String> {
-        self.response().said.as_mut().map(|said| std::mem::take(&mut said.backward)).unwrap_or_default()
-    }
-
-    /// Waits until the call is cancelled and tells why.
-    ///
-    /// | the cause | is |
-    /// | --- | --- |
-    /// | the caller cancelled | [`Cancelled::ByPeer`](crate::Cancelled::ByPeer), with the reset's code and who called |
-    /// | the deadline passed | [`Error::DeadlineExceeded`] |
-    /// | the connection is lost | [`Cancelled::ConnectionLost`](crate::Cancelled::ConnectionLost) |
-    /// | the server is shutting down | [`Cancelled::Shutdown`](crate::Cancelled::Shutdown) |
-    /// | the handler returned | [`Cancelled::HandlerReturned`](crate::Cancelled::HandlerReturned) |
-    ///
-    /// A call made with this context ends with it, and its error has the cause ([`Cancelled::Cascade`](crate::Cancelled::Cascade)).
-    /// A ping-pong caller cannot cancel but by closing the connection, which a handler hears of once it has waited for something;
-    /// a oneway call's hears only of its deadline and of a shutdown.
-    ///
-    /// On a client it is the call that this one is a part of ([`Context::parent`]) that may be cancelled.
-    ///
-    /// ```
-    /// # use thrill::{Cancelled, Context, Error};
-    /// # async fn handler(cx: Context) {
-    /// match cx.cancelled().await {
-    ///     Error::DeadlineExceeded { after, .. } => println!("too late, after {after:?}"),
-    ///     Error::Cancelled(cause) => match &*cause {
-    ///         Cancelled::ByPeer { caller, .. } => println!("{caller} does not want it any more"),
-    ///         Cancelled::ConnectionLost { reason } => println!("the caller is gone: {reason}"),
-    ///         Cancelled::Shutdown => println!("the server stops"),
-    ///         cause => println!("{cause}"),
-    ///     },
-    ///     other => println!("{other}"),
-    /// }
-    /// # }
-    /// ```
-    pub async fn cancelled(&self) -> Error {
-        self.cancellation().wait().await
-    }
-
-    /// Why the call was cancelled; `None` while it runs.
-    #[must_use]
-    pub fn cancel_cause(&self) -> Option<&Error> {
-        self.cancellation().cause.get()
-    }
-
-    /// Whether the call was cancelled.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.cancel_cause().is_some()
-    }
-
     /// Keeps a value with the call, by its type. The last value of a type wins.
     pub fn insert<T: Clone + Send + Sync + 'static>(&self, value: T) {
         lock(&self.inner.extensions).insert(value);
@@ -549,63 +365,6 @@ impl Context {
     #[must_use]
     pub fn extension<T: Clone + Send + Sync + 'static>(&self) -> Option<T> {
         lock(&self.inner.extensions).get().cloned()
-    }
-
-    pub(crate) fn cancel(&self, cause: Error) {
-        self.inner.cancellation.cancel(cause);
-    }
-
-    /// A client's call is cancelled with the call that it is a part of.
-    fn cancellation(&self) -> &Cancellation {
-        self.parent().map_or(&self.inner.cancellation, Self::cancellation)
-    }
-
-    /// Ends `child` with this context, at once where it is cancelled already.
-    pub(crate) fn adopt(&self, child: &Arc<impl Cancel + 'static>) {
-        let weak: Weak<dyn Cancel> = Arc::<_>::downgrade(child) as _;
-        self.cancellation().adopt(weak);
-    }
-
-    pub(crate) fn on_send_header(&self, sender: &Arc<impl SendHeader + 'static>) {
-        let weak: Weak<dyn SendHeader> = Arc::<_>::downgrade(sender) as _;
-        // Set once, where the call begins.
-        let _ = self.inner.sender.set(weak);
-    }
-
-    /// From now on headers count as sent: they are on their way.
-    pub(crate) fn seal_header(&self) {
-        self.response().header_sent = true;
-    }
-
-    /// Takes the header metadata, to send it.
-    pub(crate) fn take_header(&self) -> Metadata {
-        let mut response = self.response();
-        response.header_sent = true;
-        response.said.as_mut().map(|said| std::mem::take(&mut said.header)).unwrap_or_default()
-    }
-
-    /// Takes the header metadata and the backward metainfo, to send them; `None` where the handler set none.
-    pub(crate) fn take_said(&self) -> Option<(Metadata, BTreeMap<String, String>)> {
-        let mut response = self.response();
-        response.header_sent = true;
-        response.said.as_mut().map(|said| (std::mem::take(&mut said.header), std::mem::take(&mut said.backward)))
-    }
-
-    /// Whether the handler set a header that no one has taken.
-    pub(crate) fn has_header(&self) -> bool {
-        self.response().said.as_ref().is_some_and(|said| !said.header.raw().is_empty())
-    }
-
-    /// Takes the trailer metadata: from now on trailers count as sent.
-    pub(crate) fn take_trailer(&self) -> Metadata {
-        let mut response = self.response();
-        response.header_sent = true;
-        response.trailer_sent = true;
-        response.said.as_mut().map(|said| std::mem::take(&mut said.trailer)).unwrap_or_default()
-    }
-
-    fn response(&self) -> MutexGuard<'_, Response> {
-        lock(&self.inner.response)
     }
 }
 
@@ -619,59 +378,6 @@ impl fmt::Debug for Context {
             .field("cancelled", &self.cancel_cause())
             .finish_non_exhaustive()
     }
-}
-
-/// A one-way switch with a reason, and what ends with it.
-#[derive(Default)]
-pub(crate) struct Cancellation {
-    cause: OnceLock<Error>,
-    waiting: Notify,
-    children: Mutex<Vec<Weak<dyn Cancel>>>,
-}
-
-impl Cancellation {
-    pub(crate) fn cancel(&self, cause: Error) {
-        if self.cause.set(cause).is_err() {
-            return;
-        }
-        self.waiting.notify_waiters();
-        for child in std::mem::take(&mut *lock(&self.children)) {
-            self.end(&child);
-        }
-    }
-
-    pub(crate) async fn wait(&self) -> Error {
-        let mut waiting = pin!(self.waiting.notified());
-        // Registered before the look, so that a cancellation between the two is not missed.
-        waiting.as_mut().enable();
-        if self.cause.get().is_none() {
-            waiting.await;
-        }
-        self.cause.get().cloned().unwrap_or_else(|| Error::dropped("the call ended"))
-    }
-
-    fn adopt(&self, child: Weak<dyn Cancel>) {
-        let mut children = lock(&self.children);
-        if self.cause.get().is_some() {
-            drop(children);
-            return self.end(&child);
-        }
-        if children.len() == children.capacity() {
-            // Before it grows: a handler that makes many calls keeps only those that live.
-            children.retain(|child| child.strong_count() > 0);
-        }
-        children.push(child);
-    }
-
-    fn end(&self, child: &Weak<dyn Cancel>) {
-        if let (Some(child), Some(cause)) = (child.upgrade(), self.cause.get()) {
-            child.cancel(&cause.cascade());
-        }
-    }
-}
-
-fn headers_sent() -> Error {
-    Error::misuse("the headers are sent already: set them before the first message")
 }
 
 /// The time by the runtime's clock, which a test may have stopped: what timers go by.
@@ -688,50 +394,4 @@ pub(crate) fn later(than: Instant, by: Duration) -> Instant {
 /// Locks what no panic can leave half-done.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn cancellation_reaches_waiters_children_and_late_comers_once() {
-        #[derive(Default)]
-        struct Child(Mutex<Vec<String>>);
-        impl Cancel for Child {
-            fn cancel(self: Arc<Self>, cause: &Error) {
-                lock(&self.0).push(cause.to_string());
-            }
-        }
-        let cx = Context::new(None, None, None, Metadata::new());
-        let early = Arc::new(Child::default());
-        cx.adopt(&early);
-        let waiting = tokio::spawn({
-            let cx = cx.clone();
-            async move { cx.cancelled().await.to_string() }
-        });
-        tokio::task::yield_now().await;
-        cx.cancel(Error::status(14, "first"));
-        cx.cancel(Error::status(14, "second"));
-        let late = Arc::new(Child::default());
-        cx.adopt(&late);
-        assert_eq!(waiting.await.unwrap(), "rpc error: code = 14 desc = first");
-        assert_eq!(cx.cancelled().await.to_string(), "rpc error: code = 14 desc = first");
-        for child in [early, late] {
-            assert_eq!(*lock(&child.0), ["rpc error: code = 14 desc = first"]);
-        }
-    }
-
-    #[test]
-    fn headers_are_set_before_they_are_sent() {
-        let cx = Context::new(None, None, None, Metadata::new());
-        cx.set_header("x-a", "1").unwrap();
-        assert!(cx.set_header("X-A", "1").is_err());
-        assert_eq!(cx.take_header().get("x-a").as_deref(), Some("1"));
-        assert!(cx.set_header("x-b", "2").unwrap_err().to_string().contains("sent already"));
-        assert!(cx.send_header().is_err());
-        cx.set_trailer("x-t", "3").unwrap();
-        assert_eq!(cx.take_trailer().get("x-t").as_deref(), Some("3"));
-        assert!(cx.set_trailer("x-t", "3").is_err());
-    }
 }

@@ -1,0 +1,112 @@
+//! The reading side of a server's ping-pong connection.
+
+use std::pin::Pin;
+use std::task::{Context as Task, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::timeout;
+
+use super::handling::connection_lost;
+use super::message::{Message, Named, Reader};
+use super::{READ, paused};
+use crate::error::{Error, Result};
+use crate::transport::http2::EOF;
+
+/// The reading side of a connection.
+pub(super) struct Input<R> {
+    pub(super) io: R,
+    pub(super) bytes: BytesMut,
+    pub(super) reader: Reader,
+    /// How often what came of a message may still be looked at for its method.
+    pub(super) looks: u8,
+    /// Whether something came that was not looked at.
+    pub(super) is_new: bool,
+}
+
+/// How many pieces a method's name may come in, to be known before the end of its message. Each costs a look at all before it.
+pub(super) const LOOKS: u8 = 8;
+
+/// What comes on a connection.
+pub(super) enum Came {
+    Message(Message),
+    /// More of a message that is not all there, and whose method is not known.
+    Part,
+    /// The peer has closed the connection, between messages.
+    End,
+    /// The connection broke.
+    Lost(Error),
+    /// Nothing for too long, inside a message.
+    Silence(Error),
+}
+
+impl<R: AsyncRead + Unpin> Input<R> {
+    /// Whether nothing of the next message has come.
+    pub(super) fn is_between(&self) -> bool {
+        self.bytes.is_empty() && !self.reader.is_inside()
+    }
+
+    /// Which method the message is of that is not all there, where that has come.
+    pub(super) fn named(&self) -> Option<Named<'_>> {
+        self.reader.named(&self.bytes)
+    }
+
+    /// Takes what came of a message that does not go on.
+    pub(super) fn begun(&mut self) -> Option<Message> {
+        self.reader.begun(&mut self.bytes)
+    }
+
+    /// Waits for the next message, or the end of the connection.
+    pub(super) async fn next(&mut self, pause: Duration) -> Result<Came> {
+        loop {
+            if let Some(message) = self.reader.next(&mut self.bytes)? {
+                (self.looks, self.is_new) = (LOOKS, true);
+                return Ok(Came::Message(message));
+            }
+            if std::mem::take(&mut self.is_new) && self.looks > 0 && !self.bytes.is_empty() {
+                self.looks -= 1;
+                return Ok(Came::Part);
+            }
+            // Between messages a peer may rest; inside one it may not.
+            let is_between = self.is_between();
+            let reading = self.reader.read(&mut self.io, &mut self.bytes, READ);
+            let count = if is_between {
+                reading.await
+            } else {
+                match timeout(pause, reading).await {
+                    Ok(count) => count,
+                    Err(_) => {
+                        let silence = paused("sent inside a message", pause);
+                        return Ok(Came::Silence(Error::protocol(silence.to_string())));
+                    }
+                }
+            };
+            match count {
+                Ok(0) if is_between => return Ok(Came::End),
+                Ok(0) => return Ok(Came::Lost(Error::protocol("the connection ended inside a message"))),
+                Ok(_) => self.is_new = true,
+                Err(err) => return Ok(Came::Lost(Error::protocol(err.to_string()))),
+            }
+        }
+    }
+
+    /// Ready once the peer has closed the connection, or broken it. What it sends meanwhile is kept, and not looked beyond.
+    pub(super) fn poll_lost(&mut self, task: &mut Task<'_>) -> Poll<Error> {
+        if !self.bytes.is_empty() {
+            return Poll::Pending;
+        }
+        // Mostly nothing comes, and no room is made for it.
+        let mut space = [0; 64];
+        let mut ahead = ReadBuf::new(&mut space);
+        let read = ready!(Pin::new(&mut self.io).poll_read(task, &mut ahead));
+        match read {
+            Ok(()) if ahead.filled().is_empty() => Poll::Ready(connection_lost(EOF)),
+            Ok(()) => {
+                self.bytes.extend_from_slice(ahead.filled());
+                Poll::Pending
+            }
+            Err(err) => Poll::Ready(connection_lost(&err.to_string())),
+        }
+    }
+}
