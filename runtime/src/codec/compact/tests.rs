@@ -1,3 +1,5 @@
+//! The Compact protocol against tables of bytes, and against itself.
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
