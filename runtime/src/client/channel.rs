@@ -241,18 +241,19 @@ impl Shared {
         let peer = attempts.next().ok_or(None)?;
         cx.set_instance(Arc::clone(&peer.address));
         let open = |connection: &Connection| self.open_on(connection, &peer, cx, can_repeat).ok();
-        self.pool.http2_now(&peer, open).ok_or_else(|| attempts.into_picked())
+        self.pool.http2_now(&peer, open).map_err(|turn| attempts.into_picked(turn))
     }
 
     /// Opens a stream, within the call's deadline.
     pub(super) async fn open(&self, cx: &Context, options: &CallOptions, opening: Opening) -> Result<Halves> {
         check_deadline(cx.deadline().zip(cx.timeout()))?;
         let Opening { can_repeat, avoid, picked } = opening;
+        let mut turn = picked.as_ref().and_then(|picked| picked.turn);
         let mut attempts = self.attempts(cx, options, picked).await?;
         while let Some(peer) = attempts.next() {
             cx.set_instance(Arc::clone(&peer.address));
             let open = |connection: &Connection| self.open_on(connection, &peer, cx, can_repeat);
-            match self.pool.http2(&peer, attempts.patience(), avoid, open).await {
+            match self.pool.http2(&peer, attempts.patience(), turn.take(), avoid, open).await {
                 Ok(opened) => {
                     attempts.reached(&peer);
                     match opened {

@@ -162,7 +162,7 @@ impl Cluster {
         connect_timeout: Duration,
         picked: Option<Picked>,
     ) -> Result<Attempts<'a>> {
-        if let Some(Picked { all, at }) = picked {
+        if let Some(Picked { all, at, .. }) = picked {
             let targets = Targets::Instances { all, tried: Vec::new(), at };
             let mut attempts = Attempts::new(self, context, options, connect_timeout, targets);
             attempts.is_picked = true;
@@ -246,6 +246,8 @@ pub(super) struct Attempts<'a> {
 pub(super) struct Picked {
     all: Arc<Instances>,
     at: usize,
+    /// Which turn it had on the instance's connections.
+    pub(super) turn: Option<usize>,
 }
 
 enum Targets {
@@ -325,10 +327,10 @@ impl<'a> Attempts<'a> {
         Self { cluster, context, options, targets, is_picked: false, connect_timeout, left: ATTEMPTS, last: None }
     }
 
-    /// The instance that was picked last.
-    pub(super) fn into_picked(self) -> Option<Picked> {
+    /// The instance that was picked last, on whose connections it was this turn.
+    pub(super) fn into_picked(self, turn: Option<usize>) -> Option<Picked> {
         match self.targets {
-            Targets::Instances { all, at, .. } => Some(Picked { all, at }),
+            Targets::Instances { all, at, .. } => Some(Picked { all, at, turn }),
             Targets::Named { .. } => None,
         }
     }

@@ -148,15 +148,24 @@ impl<C: Shared> Slots<C> {
         Self { slots: (0..size).map(slot).collect(), next: AtomicUsize::new(0) }
     }
 
+    /// The number of the next turn. No other call has the same.
+    fn take_turn(&self) -> usize {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The slot whose turn has this number.
+    fn at(&self, turn: usize) -> &Slot<C> {
+        &self.slots[turn % self.slots.len()]
+    }
+
     /// The next slot in turn.
     fn turn(&self) -> &Slot<C> {
-        self.turn_in_rows(1)
+        self.at(self.take_turn())
     }
 
     /// The next slot in turn, of which each has so many turns in a row.
     fn turn_in_rows(&self, row: usize) -> &Slot<C> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) / row;
-        &self.slots[turn % self.slots.len()]
+        self.at(self.take_turn() / row)
     }
 
     /// The next slot in turn that is not to be avoided, or the last one where all are.
@@ -259,20 +268,25 @@ impl Pool {
         lock(&self.peers).remove(&*gone.address);
     }
 
-    /// Opens a stream on the next HTTP/2 connection to a peer, where that is there; where not, it stays the next.
-    pub(super) fn http2_now<T>(&self, peer: &Peer, open: impl FnOnce(&Connection) -> Option<T>) -> Option<T> {
+    /// Opens a stream on the next HTTP/2 connection to a peer, where that is there.
+    ///
+    /// # Errors
+    /// It is not; and the number of the turn that this was, for [`Pool::http2`]: so calls that are made at the same time are spread
+    /// evenly, on connections that are still to be made, too.
+    pub(super) fn http2_now<T>(
+        &self,
+        peer: &Peer,
+        open: impl FnOnce(&Connection) -> Option<T>,
+    ) -> Result<T, Option<usize>> {
         if self.is_short {
-            return None;
+            return Err(None);
         }
-        let opened = peer.http2.turn().any().and_then(|connection| open(&connection));
-        if opened.is_none() {
-            peer.http2.next.fetch_sub(1, Ordering::Relaxed);
-        }
-        opened
+        let turn = peer.http2.take_turn();
+        peer.http2.at(turn).any().and_then(|connection| open(&connection)).ok_or(Some(turn))
     }
 
-    /// Opens a stream on the next HTTP/2 connection to a peer: on one that is there, or else on a new one. It is another than the
-    /// one to `avoid`, where there may be another.
+    /// Opens a stream on the next HTTP/2 connection to a peer, or on the one whose `turn` it was: on one that is there, or else on a
+    /// new one. It is another than the one to `avoid`, where there may be another.
     ///
     /// Whether a connection still takes streams is only known by opening one: asking first would take the h2 crate's lock twice.
     /// Mostly it does, and nothing waits; making one is boxed, so that calls do not carry the room for it.
@@ -283,12 +297,13 @@ impl Pool {
         &'a self,
         peer: &'a Peer,
         patience: Patience,
+        turn: Option<usize>,
         avoid: Option<ConnectionId>,
         open: impl Fn(&Connection) -> Result<T, Refused> + Send + Sync + 'a,
     ) -> impl Future<Output = Result<Result<T, Refused>>> + Send + 'a {
         let slot = match avoid {
             _ if self.is_short => None,
-            None => Some(peer.http2.turn()),
+            None => Some(turn.map_or_else(|| peer.http2.turn(), |turn| peer.http2.at(turn))),
             Some(avoid) => Some(peer.http2.turn_but(|connection| connection.id() == avoid)),
         };
         match slot.and_then(Slot::any).map(|connection| open(&connection)) {
