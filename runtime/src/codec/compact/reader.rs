@@ -11,7 +11,7 @@ use crate::codec::{DecodeError, Field, TType};
 /// Reads values from the bytes of one message.
 ///
 /// Trusts nothing: every length is checked against the bytes left before it is used, and nesting ends at
-/// [`MAX_DEPTH`].
+/// [`MAX_DEPTH`](crate::codec::MAX_DEPTH).
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
