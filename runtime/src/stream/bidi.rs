@@ -43,8 +43,8 @@ impl<In: Message, Out: Message> BidiStream<In, Out> {
     ///
     /// # Errors
     /// As [`Sender::send`].
-    pub async fn send(&mut self, message: Out) -> Result<()> {
-        self.sender.send(message).await
+    pub fn send(&mut self, message: Out) -> impl Future<Output = Result<()>> + Send {
+        self.sender.send(message)
     }
 
     /// Says that no message follows; see [`Sender::close`].
@@ -59,8 +59,8 @@ impl<In: Message, Out: Message> BidiStream<In, Out> {
     ///
     /// # Errors
     /// As [`Receiver::recv`].
-    pub async fn recv(&mut self) -> Result<Option<In>> {
-        self.receiver.recv().await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<In>>> + Send {
+        self.receiver.recv()
     }
 
     /// Waits for the peer's header metadata; see [`Receiver::header`].

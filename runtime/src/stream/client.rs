@@ -36,8 +36,8 @@ impl<Request: Message, Response: Message> ClientStream<Request, Response> {
     ///
     /// # Errors
     /// As [`Sender::send`]. [`ClientStream::close_and_recv`] then tells how the server ended the stream.
-    pub async fn send(&mut self, request: Request) -> Result<()> {
-        self.sender.send(request).await
+    pub fn send(&mut self, request: Request) -> impl Future<Output = Result<()>> + Send {
+        self.sender.send(request)
     }
 
     /// Ends the requests and waits for the response.

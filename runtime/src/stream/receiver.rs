@@ -61,8 +61,8 @@ impl<T: Message> Receiver<T> {
     /// # Errors
     /// How the stream ended otherwise: the server's status or business error, a deadline, a cancellation, a lost
     /// connection. Or a message that cannot be decoded; the next one still can.
-    pub async fn recv(&mut self) -> Result<Option<T>> {
-        poll_fn(|task| self.poll_recv(task)).await
+    pub fn recv(&mut self) -> impl Future<Output = Result<Option<T>>> + Send {
+        poll_fn(|task| self.poll_recv(task))
     }
 
     pub(crate) fn poll_recv(&mut self, task: &mut Task<'_>) -> Poll<Result<Option<T>>> {

@@ -58,16 +58,12 @@ impl<T: Message> Sender<T> {
     ///
     /// # Errors
     /// The stream is over, and how it ended; or the message has no wire form, and the stream goes on.
-    pub async fn send(&mut self, message: T) -> Result<()> {
+    pub fn send(&mut self, message: T) -> impl Future<Output = Result<()>> + Send {
         if self.layered.is_some() {
             // Boxed, so that a `send` without layers has no room for them.
-            return Box::pin(self.send_layered(message)).await;
+            return Sent::Layered(Box::pin(self.send_layered(message)));
         }
-        poll_fn(|task| {
-            ready!(self.turn.poll(task));
-            self.half.poll_send(task, &message).map_ok(drop)
-        })
-        .await
+        Sent::Direct(self, message)
     }
 
     /// Sends a message behind which nothing comes: it need not wait for room.
@@ -120,6 +116,32 @@ impl<T: Message> Sender<T> {
         // What a layer still holds back was never flushed: a `Sink` may forget it.
         let _ = self.poll_settled(&mut Task::from_waker(Waker::noop()));
         self.half.close();
+    }
+}
+
+/// A message that is being sent.
+///
+/// By hand, since an `async fn` moves its arguments before it looks at them: a short message costs less to encode than to move.
+enum Sent<'a, T> {
+    Direct(&'a mut Sender<T>, T),
+    Layered(BoxFuture<'a, Result<()>>),
+}
+
+// The message is not pinned in it.
+impl<T> Unpin for Sent<'_, T> {}
+
+impl<T: Message> Future for Sent<'_, T> {
+    type Output = Result<()>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Result<()>> {
+        match &mut *self {
+            Self::Direct(sender, message) => {
+                ready!(sender.turn.poll(task));
+                sender.half.poll_send(task, message).map_ok(drop)
+            }
+            Self::Layered(sending) => sending.as_mut().poll(task),
+        }
     }
 }
 
