@@ -371,15 +371,19 @@ impl<T: Success, E: Throws> Call<T, E> {
     ///
     /// # Errors
     /// As [`Shared::open_now`].
-    pub(super) fn send_now(&mut self, cx: &Context) -> Result<Halves, Option<Picked>> {
+    pub(super) fn send_now(&mut self, cx: &Context) -> Result<Sent, Option<Picked>> {
         if self.method.oneway {
             return Err(None);
+        }
+        if let Some(messages) = self.shared.messages {
+            let sent = message::send_now(&self.shared, messages, cx, &self.options, &mut *self.args);
+            return sent.map(Sent::Message);
         }
         let mut halves = self.shared.open_now(cx, &self.options, true)?;
         // What fails is left to who waits.
         halves.send.send(self.args.as_encode()).map_err(|_| None)?;
         halves.send.close();
-        Ok(halves)
+        Ok(Sent::Stream(halves))
     }
 
     /// Makes the call, whatever has to be waited for.
@@ -396,6 +400,13 @@ impl<T: Success, E: Throws> Call<T, E> {
         watch.finish(&answer.as_ref().map(drop).map_err(Error::clone));
         answer
     }
+}
+
+/// A request that is on its way.
+pub(super) enum Sent {
+    Stream(Halves),
+    /// Or that it was not written, or could not be.
+    Message(Result<message::Sent>),
 }
 
 /// Makes a call, through the client's layers where there are any.
@@ -458,7 +469,7 @@ async fn call<T: Success, E: Throws>(
     opening: Opening,
 ) -> Result<Answer<T, E>> {
     if let Some(messages) = shared.messages {
-        let mut answer = message::call(shared, messages, cx, options, args).await?;
+        let mut answer = message::call(shared, messages, cx, options, args, opening.picked).await?;
         count(cx, Stats::count_received, answer.len());
         return Ok(Answer { reply: answer.decode()?, around: Around::Message(answer) });
     }

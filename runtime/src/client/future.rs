@@ -8,13 +8,15 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
 
-use super::call::{Call, Open, Pending, StreamCall, Unanswered, count};
+use super::call::{Call, Open, Pending, Sent, StreamCall, Unanswered, count};
 use super::channel::Opening;
+use super::message;
 use crate::codec::{Reply, Success, Throws};
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::observe::Stats;
 use crate::status::Code;
+use crate::transport::pingpong::message::Message;
 use crate::transport::{Halves, RecvHalf};
 
 /// A call that is being made; see [`Call`].
@@ -23,17 +25,25 @@ pub struct CallFuture<T, E = Error>(State<T, E>);
 
 enum State<T, E> {
     New(Call<T, E>),
-    Sent(Sent<T, E>),
+    Stream(OnStream<T, E>),
+    Message(OnConnection<T, E>),
     Boxed(Pending<Result<T, E>>),
     Done,
 }
 
-/// A call whose request is on its way.
-struct Sent<T, E> {
+/// A call whose request is on its way by a stream.
+struct OnStream<T, E> {
     call: Call<T, E>,
     cx: Context,
     halves: Halves,
     reply: ReplyReader<T, E>,
+}
+
+/// A call whose request is on its way by a connection of its own.
+struct OnConnection<T, E> {
+    _call: Call<T, E>,
+    cx: Context,
+    sent: message::Sent,
 }
 
 impl<T: Success, E: Throws> CallFuture<T, E> {
@@ -59,7 +69,15 @@ impl<T: Success, E: Throws> Future for CallFuture<T, E> {
                 other => other,
             };
         }
-        if let State::Sent(sent) = state {
+        if let State::Message(sent) = state {
+            let message = ready!(sent.poll(task));
+            let State::Message(sent) = std::mem::replace(state, State::Done) else { return Poll::Pending };
+            return Poll::Ready(match message.and_then(|message| sent.into_reply(message)) {
+                Ok(reply) => reply.0,
+                Err(err) => Err(err.into()),
+            });
+        }
+        if let State::Stream(sent) = state {
             let unanswered = match ready!(sent.poll(task)) {
                 Ok(reply) => {
                     *state = State::Done;
@@ -67,7 +85,7 @@ impl<T: Success, E: Throws> Future for CallFuture<T, E> {
                 }
                 Err(unanswered) => unanswered,
             };
-            let State::Sent(sent) = std::mem::replace(state, State::Done) else { return Poll::Pending };
+            let State::Stream(sent) = std::mem::replace(state, State::Done) else { return Poll::Pending };
             *state = State::Boxed(match unanswered {
                 Unanswered::Draining(_) => sent.call.boxed(sent.cx, Opening::default()),
                 Unanswered::Refused(_, by) => {
@@ -86,15 +104,26 @@ impl<T: Success, E: Throws> Future for CallFuture<T, E> {
 fn begin<T: Success, E: Throws>(mut call: Call<T, E>) -> Result<State<T, E>> {
     let cx = call.make_context()?;
     Ok(match call.send_now(&cx) {
-        Ok(halves) => State::Sent(Sent { call, cx, halves, reply: ReplyReader::new() }),
+        Ok(Sent::Stream(halves)) => State::Stream(OnStream { call, cx, halves, reply: ReplyReader::new() }),
+        Ok(Sent::Message(sent)) => State::Message(OnConnection { _call: call, cx, sent: sent? }),
         Err(picked) => State::Boxed(call.boxed(cx, Opening { picked, ..Opening::default() })),
     })
 }
 
-impl<T: Success, E: Throws> Sent<T, E> {
+impl<T: Success, E: Throws> OnStream<T, E> {
     fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Reply<T, E>, Unanswered>> {
         let recv = &mut *self.halves.recv;
         self.reply.poll(recv, &self.cx, task).map_err(|err| Unanswered::of(err, recv))
+    }
+}
+
+impl<T: Success, E: Throws> OnConnection<T, E> {
+    fn poll(&mut self, task: &mut Task<'_>) -> Poll<Result<Message>> {
+        self.sent.poll(&self.cx, task)
+    }
+
+    fn into_reply(self, message: Message) -> Result<Reply<T, E>> {
+        self.sent.into_answer(message, &self.cx)?.decode()
     }
 }
 

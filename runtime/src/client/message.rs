@@ -3,22 +3,20 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::task::{Poll, ready};
-use std::time::{Duration, Instant};
-
-use tokio::task::unconstrained;
-use tokio::time::sleep_until;
+use std::task::{Context as Task, Poll, ready};
+use std::time::Instant;
 
 use super::call::{CallOptions, count};
 use super::channel::{Messages, Shared, check_deadline};
+use super::cluster::Picked;
+use super::exchange::{Exchange, Kept, With};
 use super::pool::{LongConnection, Peer, Use};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};
 use crate::context::{Context, now};
-use crate::error::{Error, Result, Stage};
+use crate::error::{Error, Result};
 use crate::metadata::Metadata;
 use crate::middleware::{AnyMessage, BoxFuture};
 use crate::observe::Stats;
@@ -36,20 +34,7 @@ pub(super) struct Answer {
     kept: Option<Kept>,
 }
 
-/// A connection that was a call's own, and may be another's.
-struct Kept {
-    connection: Box<client::Connection>,
-    peer: Arc<Peer>,
-    long: LongConnection,
-}
-
-impl Kept {
-    fn rest(self) {
-        self.peer.rest(self.connection, self.long);
-    }
-}
-
-/// Makes a call, within its deadline and as long as the call that it is part of.
+/// Makes a call, within its deadline and as long as the call that it is part of; on the instance that was picked.
 ///
 /// Boxed, so that a call over a stream has no room for it.
 pub(super) fn call<'a>(
@@ -58,12 +43,14 @@ pub(super) fn call<'a>(
     cx: &'a Context,
     options: &'a CallOptions,
     args: &'a mut dyn AnyMessage,
+    picked: Option<Picked>,
 ) -> BoxFuture<'a, Result<Answer>> {
-    let Some(parent) = cx.parent() else { return Box::pin(call_unbounded(shared, messages, cx, options, args)) };
+    let called = call_unbounded(shared, messages, cx, options, args, picked);
+    let Some(parent) = cx.parent() else { return Box::pin(called) };
     Box::pin(async move {
         tokio::select! {
             biased;
-            called = call_unbounded(shared, messages, cx, options, args) => called,
+            called = called => called,
             cause = parent.cancelled() => Err(cause.cascade()),
         }
     })
@@ -76,21 +63,86 @@ async fn call_unbounded(
     cx: &Context,
     options: &CallOptions,
     args: &mut dyn AnyMessage,
+    picked: Option<Picked>,
 ) -> Result<Answer> {
-    let deadline = cx.deadline().zip(cx.timeout());
-    check_deadline(deadline)?;
+    check_deadline(cx.deadline().zip(cx.timeout()))?;
     let seq_id = next_seq_id();
     let request = request(shared, messages, cx, options, seq_id, args)?;
-    let (taken, peer, since) = take(shared, messages.usage, cx, options, seq_id).await?;
-    let _running = peer.load.begin();
-    let with = With { address: &peer.address, since, deadline };
-    let exchanged = match taken {
-        Taken::Shared(place) => with.share(place, request).await?.map(|message| (message, None)),
-        Taken::Own(connection, long) => with.own(connection, long, &peer, request, cx.is_oneway()).await?,
+    let (taken, peer, since) = take(shared, messages.usage, cx, options, seq_id, picked).await?;
+    let with = With::new(peer, since, cx);
+    match taken {
+        Taken::Shared(place) => match with.share(place, request).await? {
+            Some(message) => check(message, None, cx, seq_id),
+            None => Ok(Answer::NONE),
+        },
+        Taken::Own(connection, long) => {
+            let mut exchange = Exchange::begin(with, connection, long, request)?;
+            if cx.is_oneway() {
+                return exchange.finish().await.map(|()| Answer::NONE);
+            }
+            let message = poll_fn(|task| exchange.poll(task)).await?;
+            let kept = exchange.into_kept(&message);
+            check(message, kept, cx, seq_id)
+        }
+    }
+}
+
+/// A call that found its connection resting, and waits for its answer.
+pub(super) struct Sent {
+    exchange: Exchange,
+    seq_id: i32,
+    /// Ready once the call is cancelled that this one is part of. No room for it where most calls need none.
+    cancelled: Option<BoxFuture<'static, Error>>,
+}
+
+/// Sends the request of a call where nothing has to be waited for.
+///
+/// # Errors
+/// Something has to be; and the instance that was picked by then.
+pub(super) fn send_now(
+    shared: &Shared,
+    messages: Messages,
+    cx: &Context,
+    options: &CallOptions,
+    args: &mut dyn AnyMessage,
+) -> Result<Result<Sent>, Option<Picked>> {
+    let Use::Long(long) = messages.usage else { return Err(None) };
+    let mut attempts = shared.attempts_now(cx, options).ok_or(None)?;
+    let peer = attempts.next().ok_or(None)?;
+    cx.set_instance(Arc::clone(&peer.address));
+    let since = now();
+    let Some(connection) = peer.rested(long, since) else { return Err(attempts.into_picked(None)) };
+    let seq_id = next_seq_id();
+    let request = match request(shared, messages, cx, options, seq_id, args) {
+        Ok(request) => request,
+        Err(err) => {
+            peer.rest(connection, long);
+            return Ok(Err(err));
+        }
     };
-    match exchanged {
-        None => Ok(Answer { message: None, kept: None }),
-        Some((message, kept)) => check(message, kept, cx, seq_id),
+    let exchange = Exchange::begin(With::new(peer, since, cx), connection, Some(long), request);
+    Ok(exchange.map(|exchange| Sent { exchange, seq_id, cancelled: None }))
+}
+
+impl Sent {
+    /// Waits for the answer, within the call's deadline and as long as the call that it is part of.
+    pub(super) fn poll(&mut self, cx: &Context, task: &mut Task<'_>) -> Poll<Result<Message>> {
+        if let Poll::Ready(message) = self.exchange.poll(task) {
+            return Poll::Ready(message);
+        }
+        let Some(parent) = cx.parent() else { return Poll::Pending };
+        let wait = || {
+            let parent = parent.clone();
+            Box::pin(async move { parent.cancelled().await }) as _
+        };
+        let cause = ready!(self.cancelled.get_or_insert_with(wait).as_mut().poll(task));
+        Poll::Ready(Err(cause.cascade()))
+    }
+
+    /// What such a message says to the call.
+    pub(super) fn into_answer(self, message: Message, cx: &Context) -> Result<Answer> {
+        let kept = self.exchange.into_kept(&message);
+        check(message, kept, cx, self.seq_id)
     }
 }
 
@@ -119,81 +171,6 @@ fn kind(cx: &Context) -> MessageKind {
     if cx.is_oneway() { MessageKind::Oneway } else { MessageKind::Call }
 }
 
-/// Whom a call is made with, since when, and until when.
-#[derive(Clone, Copy)]
-struct With<'a> {
-    address: &'a str,
-    since: Instant,
-    deadline: Option<(Instant, Duration)>,
-}
-
-impl With<'_> {
-    /// Makes a call on a connection that others share. `None`: the method is oneway.
-    async fn share(self, mut place: mux::Place, request: Buffer) -> Result<Option<Message>> {
-        let waits = place.send(request, self.address);
-        if let Some(room) = waits.map_err(|err| self.failed(Stage::Write, err))? {
-            self.stage(Stage::Write, room).await?;
-        }
-        let Some(mut ticket) = place.into_ticket() else { return Ok(None) };
-        self.stage(Stage::Read, poll_fn(|task| ticket.poll_answer(self.address, task))).await.map(Some)
-    }
-
-    /// Makes a call on a connection of its own. `None`: the method is oneway.
-    ///
-    /// Dropped before its end, the connection goes with it: a late answer finds no one.
-    async fn own(
-        self,
-        mut connection: Box<client::Connection>,
-        long: Option<LongConnection>,
-        peer: &Arc<Peer>,
-        request: Buffer,
-        oneway: bool,
-    ) -> Result<Option<(Message, Option<Kept>)>> {
-        let rest = connection.send(request, self.address);
-        if let Some(rest) = rest.map_err(|err| self.failed(Stage::Write, err))? {
-            self.stage(Stage::Write, rest).await?;
-        }
-        if oneway {
-            // As Kitex: what would come on it now belongs to no one.
-            let closed = connection.close().await;
-            closed.map_err(|err| Error::protocol(format!("{} could not be told the end: {err}", self.address)))?;
-            return Ok(None);
-        }
-        let message = self.stage(Stage::Read, poll_fn(|task| connection.poll_recv(self.address, task))).await?;
-        let ends = message.header().strings.value(ttheader::CONNECTION_RESET).is_some();
-        if ends {
-            // It is the server that is about to end, and would close the others without a word.
-            peer.dismiss();
-        }
-        let kept = long.filter(|_| !ends).map(|long| Kept { connection, peer: Arc::clone(peer), long });
-        Ok(Some((message, kept)))
-    }
-
-    /// Runs a stage of the call to its end or to the deadline. Its error says which stage it was.
-    fn stage<T>(
-        &self,
-        during: Stage,
-        mut stage: impl Future<Output = Result<T>> + Unpin,
-    ) -> impl Future<Output = Result<T>> {
-        // No room for a timer where most calls need none, and one that is over at once needs none either.
-        let mut timer = None;
-        poll_fn(move |task| {
-            if let Poll::Ready(ended) = Pin::new(&mut stage).poll(task) {
-                return Poll::Ready(ended.map_err(|err| self.failed(during, err)));
-            }
-            let Some((at, after)) = self.deadline else { return Poll::Pending };
-            let timer = timer.get_or_insert_with(|| Box::pin(unconstrained(sleep_until(at.into()))));
-            ready!(timer.as_mut().poll(task));
-            Poll::Ready(Err(Error::DeadlineExceeded { during, after, peer: Some(Arc::from(self.address)) }))
-        })
-    }
-
-    #[cold]
-    fn failed(&self, during: Stage, err: Error) -> Error {
-        err.lost_during(during, now().saturating_duration_since(self.since))
-    }
-}
-
 /// A connection for a call.
 enum Taken {
     Shared(mux::Place),
@@ -208,8 +185,9 @@ async fn take(
     cx: &Context,
     options: &CallOptions,
     seq_id: i32,
+    picked: Option<Picked>,
 ) -> Result<(Taken, Arc<Peer>, Instant)> {
-    let mut attempts = shared.attempts(cx, options, None).await?;
+    let mut attempts = shared.attempts(cx, options, picked).await?;
     while let Some(peer) = attempts.next() {
         cx.set_instance(Arc::clone(&peer.address));
         let patience = attempts.patience();
@@ -375,6 +353,9 @@ fn decode<T: Thrift>(message: &Message, range: Range<usize>) -> Result<T> {
 }
 
 impl Answer {
+    /// That of a oneway method.
+    const NONE: Self = Self { message: None, kept: None };
+
     /// The size of the result wrapper; 0 where the method is oneway.
     pub(super) fn len(&self) -> usize {
         self.message.as_ref().map_or(0, |(_, range)| range.len())

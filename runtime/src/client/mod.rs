@@ -7,6 +7,7 @@ mod call;
 mod channel;
 mod cluster;
 pub mod discovery;
+mod exchange;
 mod future;
 mod health;
 mod layered;

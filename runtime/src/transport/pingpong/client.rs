@@ -2,11 +2,11 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
 use tokio::task::unconstrained;
@@ -14,8 +14,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::message::{Message, Reader};
 use super::{READ, paused, write_now, write_slowly};
-use crate::codec::Buffer;
-use crate::error::Result;
+use crate::codec::{Buffer, Payload};
+use crate::error::{Error, Result};
 use crate::net::BoxIo;
 use crate::transport::http2::connection_lost;
 use crate::wire::ttheader::Limits;
@@ -36,16 +36,19 @@ impl Connection {
         Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause, silence: None }
     }
 
-    /// Sends a request. What it gives sends the rest, where the server does not take all of it at once.
+    /// Sends a request, and gives what the server does not take of it at once, for [`Connection::send_rest`].
     ///
-    /// Dropped or failed half-way, the connection is of no use any more.
-    pub(crate) fn send<'a>(&'a mut self, request: Buffer, peer: &'a str) -> Result<Option<BoxFuture<'a, Result<()>>>> {
-        let not_written = |err| connection_lost(peer, format!("the request could not be written: {err}"));
-        let rest = write_now(&mut self.io, request).map_err(not_written)?;
-        Ok(rest.map(|rest| {
-            let written = write_slowly(&mut self.io, rest, self.pause);
-            Box::pin(written.map(move |written| written.map_err(not_written))) as _
-        }))
+    /// Failed or left half-way, the connection is of no use any more.
+    pub(crate) fn send(&mut self, request: Buffer, peer: &str) -> Result<Option<Payload>> {
+        write_now(&mut self.io, request).map_err(|err| not_written(peer, &err))
+    }
+
+    /// Sends the rest of a request.
+    pub(crate) fn send_rest(mut self: Box<Self>, rest: Payload, peer: Arc<str>) -> BoxFuture<'static, Result<Box<Self>>> {
+        Box::pin(async move {
+            let written = write_slowly(&mut self.io, rest, self.pause).await;
+            written.map(|()| self).map_err(|err| not_written(&peer, &err))
+        })
     }
 
     /// Waits for the answer to the request that was sent.
@@ -89,4 +92,8 @@ impl Connection {
         let read = Pin::new(&mut self.io).poll_read(&mut Task::from_waker(Waker::noop()), &mut buf);
         self.input.is_empty() && matches!(read, Poll::Pending)
     }
+}
+
+fn not_written(peer: &str, err: &io::Error) -> Error {
+    connection_lost(peer, format!("the request could not be written: {err}"))
 }
