@@ -266,6 +266,14 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, options: &CallOptio
         header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
     }
     header.strings.push(ttheader::SERVICE, cx.service())?;
+    if !cx.travels_light() {
+        put_travelling(&mut header, cx)?;
+    }
+    Ok(header)
+}
+
+/// Writes what travels with a call.
+fn put_travelling(header: &mut Header, cx: &Context) -> Result<()> {
     let (metadata, metainfo) = cx.travels();
     for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
         header.strings.push(name.as_str(), value.as_bytes())?;
@@ -279,7 +287,7 @@ fn header(shared: &Shared, messages: Messages, cx: &Context, options: &CallOptio
             }
         }
     }
-    Ok(header)
+    Ok(())
 }
 
 /// The transient metainfo that travels as the ACL token.

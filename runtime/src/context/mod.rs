@@ -100,6 +100,37 @@ impl Outgoing {
     }
 }
 
+impl Inner {
+    fn new(
+        method: Option<&'static Method>,
+        peer: Option<Address>,
+        deadline: Option<(Instant, Duration)>,
+        metadata: Metadata,
+    ) -> Self {
+        Self {
+            method,
+            peer,
+            deadline,
+            metadata,
+            metainfo: OnceLock::new(),
+            caller: None,
+            cancellation: Cancellation::default(),
+            response: Mutex::default(),
+            sender: OnceLock::new(),
+            extensions: Mutex::default(),
+            added: Mutex::default(),
+            outward: None,
+            stats: OnceLock::new(),
+        }
+    }
+}
+
+impl From<Inner> for Context {
+    fn from(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+}
+
 impl Context {
     pub(crate) fn new(
         method: Option<&'static Method>,
@@ -107,35 +138,20 @@ impl Context {
         deadline: Option<(Instant, Duration)>,
         metadata: Metadata,
     ) -> Self {
-        Self {
-            inner: Arc::new(Inner {
-                method,
-                peer,
-                deadline,
-                metadata,
-                metainfo: OnceLock::new(),
-                caller: None,
-                cancellation: Cancellation::default(),
-                response: Mutex::default(),
-                sender: OnceLock::new(),
-                extensions: Mutex::default(),
-                added: Mutex::default(),
-                outward: None,
-                stats: OnceLock::new(),
-            }),
-        }
+        Inner::new(method, peer, deadline, metadata).into()
     }
 
     /// The context of a call that this side makes.
     pub(crate) fn outgoing(call: Outgoing) -> Self {
         let Outgoing { method, destination, deadline, metadata, metainfo, extensions, log_id, parent } = call;
-        let mut cx = Self::new(Some(method), None, deadline, metadata);
-        if let Some(inner) = Arc::get_mut(&mut cx.inner) {
-            inner.metainfo = metainfo.into();
-            inner.extensions = extensions.into();
-            inner.outward = Some(Outward { destination, log_id, instance: Mutex::default(), parent });
-        }
-        cx
+        // What is in neither is not made a value of its own.
+        let is_light = metainfo.is_empty() && metadata.raw().is_empty();
+        Self::from(Inner {
+            metainfo: if is_light { OnceLock::new() } else { metainfo.into() },
+            extensions: extensions.into(),
+            outward: Some(Outward { destination, log_id, instance: Mutex::default(), parent }),
+            ..Inner::new(Some(method), None, deadline, metadata)
+        })
     }
 
     /// The context of a call that came as one message.
@@ -148,12 +164,11 @@ impl Context {
         metainfo: Metainfo,
     ) -> Self {
         let deadline = timeout.and_then(|given| Some((now().checked_add(given)?, given)));
-        let mut cx = Self::new(Some(method), Some(peer), deadline, metadata);
-        if let Some(inner) = Arc::get_mut(&mut cx.inner) {
-            inner.caller = Some(Box::new(caller));
-            inner.metainfo = metainfo.into();
-        }
-        cx
+        Self::from(Inner {
+            caller: Some(Box::new(caller)),
+            metainfo: metainfo.into(),
+            ..Inner::new(Some(method), Some(peer), deadline, metadata)
+        })
     }
 
     /// The method's name on the wire; empty outside a call.
@@ -330,7 +345,9 @@ impl Context {
 
     /// Whether nothing travels with a client's call besides its log id.
     pub(crate) fn travels_light(&self) -> bool {
-        self.metadata().raw().is_empty() && self.metainfo().is_empty() && lock(&self.inner.added).is_none()
+        self.metadata().raw().is_empty()
+            && self.inner.metainfo.get().is_none_or(Metainfo::is_empty)
+            && lock(&self.inner.added).is_none()
     }
 
     /// What travels with a client's call: what its caller said, and what was added since.

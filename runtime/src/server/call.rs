@@ -16,6 +16,7 @@ use crate::middleware::{self, Args, BoxFuture, Layers, Next, Stream, typed, wron
 use crate::schema;
 use crate::status::Code;
 use crate::stream::{BidiStream, Receiver, Sender, WriteOnce};
+use crate::transport::pingpong::Draft;
 use crate::transport::{Answer, Exchange, Halves, Outcome, RecvHalf};
 
 /// A service that a [`Server`](crate::Server) can serve: what `#[thrill::service]` generates as `…Server`.
@@ -277,7 +278,7 @@ fn in_layers(err: Error, of_handler: Option<Error>) -> (Error, Failed) {
 /// Where the result of a call with one request goes.
 enum Respond {
     Stream(Halves),
-    Message(Protocol),
+    Message(Protocol, Draft),
 }
 
 impl Exchange {
@@ -288,12 +289,12 @@ impl Exchange {
                 let args = recv_one(&mut *halves.recv, method).await?;
                 Ok((args, Respond::Stream(halves)))
             }
-            Self::Message { body, range, protocol } => {
+            Self::Message { body, range, protocol, reply } => {
                 let args = match protocol {
                     Protocol::Binary => Args::decode(&mut binary::Reader::over(&body, range)),
                     Protocol::Compact => Args::decode(&mut compact::Reader::over(&body, range)),
                 };
-                Ok((args.map_err(|err| in_framework(err.into()))?, Respond::Message(protocol)))
+                Ok((args.map_err(|err| in_framework(err.into()))?, Respond::Message(protocol, reply)))
             }
         }
     }
@@ -303,10 +304,9 @@ impl Respond {
     fn reply(self, reply: &dyn Encode) -> Result<Answer> {
         match self {
             Self::Stream(mut halves) => halves.send.send(reply).map(|_| Answer::Streamed),
-            Self::Message(protocol) => {
-                let mut buffer = Buffer::new();
-                reply.encode(protocol, &mut buffer)?;
-                Ok(Answer::Message(buffer))
+            Self::Message(protocol, mut draft) => {
+                reply.encode(protocol, &mut draft.buffer)?;
+                Ok(Answer::Message(draft))
             }
         }
     }

@@ -171,16 +171,16 @@ impl Dispatch for Router {
         let Some(watch) = self.observers.watch(&context) else { return self.run(route, context, exchange) };
         let exchange = match exchange {
             Exchange::Stream(halves) => Exchange::Stream(halves.watched_on_server(&watch)),
-            Exchange::Message { body, range, protocol } => {
+            Exchange::Message { body, range, protocol, reply } => {
                 watch.received(Ok(range.len()));
-                Exchange::Message { body, range, protocol }
+                Exchange::Message { body, range, protocol, reply }
             }
         };
         let outcome = self.run(route, context, exchange);
         Box::pin(async move {
             let outcome = watch.within(outcome).await;
-            if let Ok(Answer::Message(message)) = &outcome {
-                watch.sent(&Ok(message.len()));
+            if let Ok(Answer::Message(reply)) = &outcome {
+                watch.sent(&Ok(reply.result_len()));
             }
             watch.finish(&outcome.as_ref().map(drop).map_err(|(err, _)| err.clone()));
             outcome

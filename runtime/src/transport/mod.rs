@@ -18,8 +18,9 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
+use self::pingpong::Draft;
 use crate::codec::envelope::Protocol;
-use crate::codec::{Buffer, Encode, binary};
+use crate::codec::{Encode, binary};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
 use crate::metadata::Metadata;
@@ -219,16 +220,16 @@ pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Answer, (Error, Fai
 pub(crate) enum Exchange {
     /// Messages one by one, both ways.
     Stream(Halves),
-    /// One message: the arguments' struct is at `range` in `body`. The answer is an [`Answer::Message`].
-    Message { body: Bytes, range: Range<usize>, protocol: Protocol },
+    /// One message: the arguments' struct is at `range` in `body`. The answer is an [`Answer::Message`], written on in `reply`.
+    Message { body: Bytes, range: Range<usize>, protocol: Protocol, reply: Draft },
 }
 
 /// What a call that succeeded leaves for the transport to send.
 pub(crate) enum Answer {
     /// Nothing: all went over the stream.
     Streamed,
-    /// The result wrapper's bytes.
-    Message(Buffer),
+    /// The reply with its result wrapper.
+    Message(Draft),
     /// Nothing: the method is oneway.
     Nothing,
 }

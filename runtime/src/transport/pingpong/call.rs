@@ -100,7 +100,8 @@ impl Caller {
             Err(_) if method.oneway => return Ok(Replied { reply: None, keep: true }),
             Err(err) => return request.fail(&err, Failed::InFramework, &mut self.reply_header()?).map(keep),
         };
-        let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol };
+        let reply = request.draft()?;
+        let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol, reply };
         let outcome = self.host.dispatch.call(route, context.clone(), exchange);
         // A oneway call's caller has no reason to stay.
         let lost = |task: &mut Task<'_>| if method.oneway { Poll::Pending } else { lost(task) };
@@ -187,20 +188,18 @@ impl Caller {
 
     /// Writes what a call came to.
     fn reply(&self, request: &Request, outcome: Result<Answer, (Error, Failed)>, context: &Context) -> Result<Replied> {
-        let mut header = self.reply_header()?;
+        let header = || {
+            let mut header = self.reply_header()?;
+            put_beside(&mut header, context)?;
+            Ok(header)
+        };
         match outcome {
-            Ok(Answer::Message(body)) => {
-                put_beside(&mut header, context)?;
-                request.reply(body, &mut header).map(keep)
-            }
+            Ok(Answer::Message(draft)) => request.finish(draft, header).map(keep),
             Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
             Err((Error::Decode(err), Failed::InFramework)) => {
                 self.refuse(request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
             }
-            Err((err, failed)) => {
-                put_beside(&mut header, context)?;
-                request.fail(&err, failed, &mut header).map(keep)
-            }
+            Err((err, failed)) => request.fail(&err, failed, &mut header()?).map(keep),
         }
     }
 

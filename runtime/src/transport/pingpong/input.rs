@@ -1,12 +1,14 @@
 //! The reading side of a server's ping-pong connection.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::time::timeout;
+use tokio::task::unconstrained;
+use tokio::time::{Sleep, sleep};
 
 use super::handling::connection_lost;
 use super::message::{Message, Named, Reader};
@@ -22,7 +24,9 @@ pub(super) struct Input<R> {
     /// How often what came of a message may still be looked at for its method.
     pub(super) looks: u8,
     /// Whether something came that was not looked at.
-    pub(super) is_new: bool,
+    is_new: bool,
+    /// Since when the peer has sent nothing, inside a message.
+    silence: Option<Pin<Box<Sleep>>>,
 }
 
 /// How many pieces a method's name may come in, to be known before the end of its message. Each costs a look at all before it.
@@ -42,6 +46,11 @@ pub(super) enum Came {
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
+    /// What comes on a connection, of which `bytes` have come.
+    pub(super) fn new(io: R, bytes: BytesMut, reader: Reader) -> Self {
+        Self { io, bytes, reader, looks: LOOKS, is_new: true, silence: None }
+    }
+
     /// Whether nothing of the next message has come.
     pub(super) fn is_between(&self) -> bool {
         self.bytes.is_empty() && !self.reader.is_inside()
@@ -59,35 +68,41 @@ impl<R: AsyncRead + Unpin> Input<R> {
 
     /// Waits for the next message, or the end of the connection.
     pub(super) async fn next(&mut self, pause: Duration) -> Result<Came> {
+        poll_fn(|task| self.poll_next(pause, task)).await
+    }
+
+    /// As [`Input::next`].
+    pub(super) fn poll_next(&mut self, pause: Duration, task: &mut Task<'_>) -> Poll<Result<Came>> {
         loop {
             if let Some(message) = self.reader.next(&mut self.bytes)? {
                 (self.looks, self.is_new) = (LOOKS, true);
-                return Ok(Came::Message(message));
+                return Poll::Ready(Ok(Came::Message(message)));
             }
             if std::mem::take(&mut self.is_new) && self.looks > 0 && !self.bytes.is_empty() {
                 self.looks -= 1;
-                return Ok(Came::Part);
+                return Poll::Ready(Ok(Came::Part));
             }
             // Between messages a peer may rest; inside one it may not.
             let is_between = self.is_between();
-            let reading = self.reader.read(&mut self.io, &mut self.bytes, READ);
-            let count = if is_between {
-                reading.await
-            } else {
-                match timeout(pause, reading).await {
-                    Ok(count) => count,
-                    Err(_) => {
-                        let silence = paused("sent inside a message", pause);
-                        return Ok(Came::Silence(Error::protocol(silence.to_string())));
-                    }
-                }
-            };
-            match count {
-                Ok(0) if is_between => return Ok(Came::End),
-                Ok(0) => return Ok(Came::Lost(Error::protocol("the connection ended inside a message"))),
-                Ok(_) => self.is_new = true,
-                Err(err) => return Ok(Came::Lost(Error::protocol(err.to_string()))),
+            let read = self.reader.poll_read(&mut self.io, &mut self.bytes, READ, task);
+            if read.is_pending() && !is_between {
+                let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(pause)));
+                ready!(pin!(unconstrained(silence)).poll(task));
+                self.silence = None;
+                let silence = paused("sent inside a message", pause);
+                return Poll::Ready(Ok(Came::Silence(Error::protocol(silence.to_string()))));
             }
+            let read = ready!(read);
+            self.silence = None;
+            return Poll::Ready(Ok(match read {
+                Ok(0) if is_between => Came::End,
+                Ok(0) => Came::Lost(Error::protocol("the connection ended inside a message")),
+                Ok(_) => {
+                    self.is_new = true;
+                    continue;
+                }
+                Err(err) => Came::Lost(Error::protocol(err.to_string())),
+            }));
         }
     }
 

@@ -321,14 +321,19 @@ pub(crate) fn put_with(
         Layout::TtHeader { .. } => Some(header.put(&mut buffer)?),
         Layout::Framed | Layout::Buffered => None,
     };
-    let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
-    let frame = is_framed.then(|| Length::put(&mut buffer));
+    let frame = put_frame(layout, &mut buffer);
     envelope.put(protocol, &mut buffer)?;
     body(&mut buffer)?;
     for length in [frame, around].into_iter().flatten() {
         length.close(&mut buffer)?;
     }
     Ok(buffer)
+}
+
+/// Leaves room for the length that stands before an envelope, where the layout has one.
+pub(super) fn put_frame(layout: Layout, buffer: &mut Buffer) -> Option<Length> {
+    let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
+    is_framed.then(|| Length::put(buffer))
 }
 
 /// Whether a string of a TTHeader may be metadata: no name that the protocol uses itself.

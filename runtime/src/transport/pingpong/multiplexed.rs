@@ -27,7 +27,8 @@ use crate::wire::ttheader::{self, Header};
 pub(super) async fn multiplex(first: Message, input: Input<BoxIo>, caller: Caller, config: &Config) -> Result<()> {
     let Input { io, bytes, reader, .. } = input;
     let (read, write) = tokio::io::split(io);
-    let mut input: Input<ReadHalf<BoxIo>> = Input { io: read, bytes, reader, looks: 0, is_new: false };
+    let mut input: Input<ReadHalf<BoxIo>> = Input::new(read, bytes, reader);
+    input.looks = 0;
     let (replies, queue) = mpsc::unbounded_channel();
     let pause = Some(config.read_write_timeout);
     let mut writing = pin!(write_queued(write, queue, pause));

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 
-use super::message::{Layout, is_metadata, kind_text, put};
+use super::message::{Layout, is_metadata, kind_text, put, put_frame};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Encode};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
 use crate::status::BizStatusError;
+use crate::wire::framed::Length;
 use crate::wire::ttheader::{Header, key};
 
 /// What a reply takes from its request.
@@ -18,18 +19,57 @@ pub(super) struct Request {
     pub(super) seq_id: i32,
 }
 
+/// A reply as far as it is written: what stands before its result, where that is known before the call has ended, and then the
+/// result wrapper.
+pub(crate) struct Draft {
+    pub(crate) buffer: Buffer,
+    /// Where the result wrapper begins. 0: nothing stands before it yet.
+    start: usize,
+    length: Option<Length>,
+}
+
+impl Draft {
+    /// The size of the result wrapper.
+    pub(crate) fn result_len(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+}
+
 impl Request {
+    /// Begins a reply. In a TTHeader, what the handler says beside its answer stands before that.
+    pub(super) fn draft(&self) -> Result<Draft> {
+        const SHORT: usize = 128;
+        if matches!(self.layout, Layout::TtHeader { .. }) {
+            return Ok(Draft { buffer: Buffer::new(), start: 0, length: None });
+        }
+        let mut buffer = Buffer::with_capacity(SHORT + self.name.len());
+        let length = put_frame(self.layout, &mut buffer);
+        self.envelope(MessageKind::Reply).put(self.protocol, &mut buffer)?;
+        Ok(Draft { start: buffer.len(), buffer, length })
+    }
+
+    fn envelope(&self, kind: MessageKind) -> Envelope<'_> {
+        Envelope { name: &self.name, kind, seq_id: self.seq_id }
+    }
+
     fn put(&self, kind: MessageKind, body: Buffer, header: &mut Header) -> Result<Buffer> {
         header.seq_id = self.seq_id;
         if matches!(self.layout, Layout::TtHeader { .. }) {
             header.ints.push(key::MSG_TYPE, kind_text(kind))?;
         }
-        let envelope = Envelope { name: &self.name, kind, seq_id: self.seq_id };
-        put(self.layout, header, self.protocol, &envelope, body)
+        put(self.layout, header, self.protocol, &self.envelope(kind), body)
     }
 
-    pub(super) fn reply(&self, body: Buffer, header: &mut Header) -> Result<Buffer> {
-        self.put(MessageKind::Reply, body, header)
+    /// Ends a reply. `header` is what a TTHeader says beside it.
+    pub(super) fn finish(&self, draft: Draft, header: impl FnOnce() -> Result<Header>) -> Result<Buffer> {
+        let Draft { mut buffer, start, length } = draft;
+        if start == 0 {
+            return self.put(MessageKind::Reply, buffer, &mut header()?);
+        }
+        if let Some(length) = length {
+            length.close(&mut buffer)?;
+        }
+        Ok(buffer)
     }
 
     pub(super) fn except(&self, kind: i32, text: &str, header: &mut Header) -> Result<Buffer> {
@@ -46,7 +86,7 @@ impl Request {
             put_biz(header, biz)?;
             let mut body = Buffer::new();
             body.put(&[0]);
-            return self.reply(body, header);
+            return self.put(MessageKind::Reply, body, header);
         }
         if let (Error::Application(exception), Failed::InHandler) = (err, failed) {
             return self.except(exception.kind, &format!("{exception} [biz error]"), header);

@@ -1,13 +1,16 @@
 //! A server's ping-pong connection.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::call::{Call, Caller, Replied};
-use super::input::{Came, Input, LOOKS};
+use super::input::{Came, Input};
 use super::message::Reader;
 use super::multiplexed::multiplex;
 use super::seldom::Seldom;
@@ -55,28 +58,30 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 
 /// Answers one request after another.
 async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
-    let mut input =
-        Input { io, bytes: BytesMut::from(ahead), reader: Reader::new(config.limits), looks: LOOKS, is_new: true };
+    let mut input = Input::new(io, BytesMut::from(ahead), Reader::new(config.limits));
     let mut watch = Watch::new(&host.shutdown, config.max_idle_time);
     let caller = Caller { peer, host };
     let mut last_call = None;
     let mut known = None;
     loop {
-        let next = input.next(config.read_write_timeout);
-        let came = match last_call {
-            Some(at) => timeout_at(at, next).await.unwrap_or(Ok(Came::End))?,
-            None => tokio::select! {
-                biased;
-                came = next => came?,
-                event = &mut watch.event => match event {
-                    Event::Draining => {
-                        last_call = Some(Instant::now() + LAST_CALL);
-                        continue;
-                    }
-                    Event::TimePassed if watch.is_idle(!input.is_between()) => return Ok(()),
-                    Event::TimePassed => continue,
-                },
-            },
+        let next = poll_fn(|task| match input.poll_next(config.read_write_timeout, task) {
+            Poll::Ready(came) => Poll::Ready(Next::Came(came)),
+            // Once it is to end, nothing else is waited for.
+            Poll::Pending if last_call.is_some() => Poll::Pending,
+            Poll::Pending => Pin::new(&mut watch.event).poll(task).map(Next::Event),
+        });
+        let next = match last_call {
+            None => next.await,
+            Some(at) => timeout_at(at, next).await.unwrap_or(Next::Came(Ok(Came::End))),
+        };
+        let came = match next {
+            Next::Came(came) => came?,
+            Next::Event(Event::Draining) => {
+                last_call = Some(Instant::now() + LAST_CALL);
+                continue;
+            }
+            Next::Event(Event::TimePassed) if watch.is_idle(!input.is_between()) => return Ok(()),
+            Next::Event(Event::TimePassed) => continue,
         };
         let message = match came {
             Came::Message(message) => message,
@@ -120,6 +125,12 @@ async fn converse(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host:
             last_call = Some(Instant::now());
         }
     }
+}
+
+/// What a connection has waited for.
+enum Next {
+    Came(Result<Came>),
+    Event(Event),
 }
 
 /// What a connection waits for beside its next call.
