@@ -560,3 +560,16 @@ async fn calls_before_the_servers_settings_keep_its_limit_too() {
         assert_eq!(answer.unwrap().unwrap(), Note::of("x"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_whose_client_is_gone_at_once() {
+    let served = Script::new().serve().await;
+    // Not in a task: so the connection's runs at the same time, on another thread.
+    for _ in 0..200 {
+        let client = served.client();
+        let mut stream = client.talk().await.unwrap();
+        drop(client);
+        stream.send(Note::of("hi")).await.unwrap();
+        assert_eq!(within(stream.recv()).await.unwrap(), Some(Note::of("hi")));
+    }
+}

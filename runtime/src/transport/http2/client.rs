@@ -92,7 +92,6 @@ impl Connection {
         let mut streams = Streams::new(Arc::clone(&lane), Some(requests.clone()));
         let mut probe = config.keepalive.and_then(|keepalive| Probe::new(keepalive, connection.ping_pong()));
         let shared = Arc::new(Shared { requests, lane, config });
-        let users = Arc::downgrade(&shared);
         // The preface leaves now: what a server that takes no more connections has closed is noticed before a call is on it.
         match poll_fn(|task| Poll::Ready(Pin::new(&mut connection).poll(task))).await {
             Poll::Pending => {}
@@ -111,7 +110,7 @@ impl Connection {
                     return Poll::Ready(end.map_err(|err| stream_error(&err, &streams.lane().peer)));
                 }
                 streams.settle(task);
-                if users.strong_count() == 0 && streams.is_empty() && streams.stop_opening() {
+                if streams.stop_opening() {
                     task.waker().wake_by_ref();
                 }
                 match &mut probe {

@@ -37,7 +37,7 @@ pub(super) struct Lane {
     windows: (usize, usize),
     /// Who is at the other end, for errors.
     pub(super) peer: String,
-    /// Whether a client's connection gets no more streams, and ends with its last.
+    /// Whether a client's connection gets no more streams, and ends with its last. Set with `queue` locked: behind all that were asked for.
     is_left: AtomicBool,
 }
 
@@ -205,6 +205,8 @@ pub(super) struct Streams {
     requests: Option<SendRequest<Outgoing>>,
     /// How many streams there were.
     asked: usize,
+    /// Whether no streams follow those that were taken from the queue.
+    is_left: bool,
     open: Slab<(Arc<Outbox>, Handle)>,
     opened: Vec<(Arc<Outbox>, Opened)>,
     ready: Vec<usize>,
@@ -214,12 +216,13 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(lane: Arc<Lane>, requests: Option<SendRequest<Outgoing>>) -> Self {
-        Self { lane, requests, asked: 0, open: Slab::new(), opened: Vec::new(), ready: Vec::new(), memory: Vec::new() }
+        let (open, (opened, ready, memory)) = (Slab::new(), Default::default());
+        Self { lane, requests, asked: 0, is_left: false, open, opened, ready, memory }
     }
 
-    /// Lets go of what opens streams; whether it was still there.
+    /// Lets go of what opens a client's streams, once there are none and none follow; whether that is now.
     pub(super) fn stop_opening(&mut self) -> bool {
-        self.requests.take().is_some()
+        self.is_left && self.is_empty() && self.requests.take().is_some()
     }
 
     pub(super) fn lane(&self) -> &Arc<Lane> {
@@ -289,6 +292,7 @@ impl Streams {
             queue.refuses.get_or_insert(err);
         }
         Self::take(&mut queue, &mut self.opened, &mut self.ready);
+        self.is_left = self.lane.is_left.load(Ordering::Relaxed);
         drop(queue);
         self.work();
     }
