@@ -72,6 +72,8 @@ impl Connection {
     /// The server has closed it already.
     pub(crate) async fn handshake(io: BoxIo, peer: &str, config: Config) -> std::io::Result<Self> {
         let pulse = Arc::new(Pulse::new());
+        let gather = Gather::client(io, Arc::clone(&pulse));
+        let outlet = gather.outlet();
         let (requests, mut connection) = h2::client::Builder::new()
             .initial_window_size(config.stream_window)
             .initial_connection_window_size(config.connection_window)
@@ -84,7 +86,7 @@ impl Connection {
             // Until the server has told its limit, one stream goes ahead and the others wait for it to be known.
             .initial_max_send_streams(1)
             .enable_push(false)
-            .handshake(Gather::client(io, Arc::clone(&pulse)))
+            .handshake(gather)
             .await
             .map_err(std::io::Error::other)?;
         let lane = Lane::new(pulse, peer.to_owned(), &config);
@@ -101,6 +103,7 @@ impl Connection {
         tokio::spawn(async move {
             let mut connection = pin!(connection);
             let mut hush = Hush::new();
+            outlet.open(true);
             let end = poll_fn(|task| {
                 streams.lane().pulse.begin_turn();
                 hush.begin(task.waker());
@@ -110,6 +113,7 @@ impl Connection {
                     return Poll::Ready(end.map_err(|err| stream_error(&err, &streams.lane().peer)));
                 }
                 streams.settle(task);
+                outlet.write(task);
                 if streams.stop_opening() {
                     task.waker().wake_by_ref();
                 }

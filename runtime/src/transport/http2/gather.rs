@@ -1,15 +1,16 @@
 //! Lets the streams of a connection share system calls.
 //!
-//! The h2 crate writes and flushes whenever its task runs, which for many small streams is a system call per message.
-//! [`Gather`] stands between it and the socket: it gathers what is written, and its flush first yields once to the
-//! scheduler when more than one stream is active, so that the others can add their frames. A lone stream flushes at once.
+//! The h2 crate writes and flushes whenever its task runs, and in between behind each DATA frame that is not short: for many
+//! streams that is a system call per message. [`Gather`] stands between it and the socket, and gathers what it writes. It leaves by
+//! the task's [`Outlet`], once the h2 crate has no more: that first yields to the scheduler where more than one stream is active, so
+//! that the others can add their frames. What a lone stream sends leaves at once.
 //!
 //! In the other direction it takes a few frames at a time, see [`FRAMES_A_TURN`].
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::keepalive::Strikes;
+use crate::context::lock;
 use crate::net::BoxIo;
 use crate::wire::http2::{Progress, explain_goaway};
 
@@ -109,8 +111,13 @@ impl Drop for Pulse {
 /// How many connections of this process have several streams.
 static BUSY: AtomicUsize = AtomicUsize::new(0);
 
-/// An IO whose writes are gathered.
-pub(crate) struct Gather {
+/// An IO whose writes are gathered: the h2 crate's side of it.
+pub(crate) struct Gather(Arc<Mutex<Gathering>>);
+
+/// As [`Gather`]: the side of the connection's task.
+pub(super) struct Outlet(Arc<Mutex<Gathering>>);
+
+struct Gathering {
     io: BoxIo,
     pulse: Arc<Pulse>,
     /// Read already: before this wrapper was made, or more than one turn takes.
@@ -125,6 +132,10 @@ pub(crate) struct Gather {
     /// How much of `out` is written.
     written: usize,
     has_yielded: bool,
+    /// Whether a flush leaves what is gathered to the [`Outlet`].
+    has_outlet: bool,
+    /// Why the outlet could not write, for the h2 crate to hear.
+    failed: Option<io::Error>,
 }
 
 /// What a [`Gather`] reads while the connection's task looks at the connection once.
@@ -143,7 +154,7 @@ struct Turn {
 const FRAMES_A_TURN: u64 = 16;
 /// A buffer of this size is written without waiting for a flush.
 const FULL: usize = 64 << 10;
-/// A flush of at least this much does not yield: the system call is shared well enough.
+/// From this much on nothing is waited for: the system call is shared well enough.
 const WORTH_A_CALL: usize = 16 << 10;
 /// A single write of at least this much is not copied.
 const LONG: usize = 16 << 10;
@@ -157,11 +168,56 @@ const KEEP_IDLE: usize = 4 << 10;
 impl Gather {
     /// A client's side: what the server sends is not watched.
     pub(crate) fn client(io: BoxIo, pulse: Arc<Pulse>) -> Self {
+        Self::new(Gathering::new(io, pulse, Bytes::new(), Progress::of_server()))
+    }
+
+    /// A server's side: `ahead` was read for detection, and unfinished frames and too many pings are told to the pulse.
+    pub(super) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes, strikes: Option<Strikes>) -> Self {
+        let gathering = Gathering::new(io, pulse, ahead, Progress::of_client());
+        Self::new(Gathering { is_server: true, strikes, ..gathering })
+    }
+
+    fn new(gathering: Gathering) -> Self {
+        Self(Arc::new(Mutex::new(gathering)))
+    }
+
+    /// What the connection's task is to write by, once it looks at the connection.
+    pub(super) fn outlet(&self) -> Outlet {
+        Outlet(Arc::clone(&self.0))
+    }
+}
+
+impl Outlet {
+    /// From now on what the h2 crate flushes is left to [`Outlet::write`], or no longer.
+    pub(super) fn open(&self, is_open: bool) {
+        lock(&self.0).has_outlet = is_open;
+    }
+
+    /// Writes what was gathered, once the other streams had the time to add to it. What fails the h2 crate hears by its next flush.
+    pub(super) fn write(&self, task: &mut Context<'_>) {
+        let mut gathering = lock(&self.0);
+        let pending = gathering.pending();
+        if pending == 0 {
+            return gathering.give_back();
+        }
+        if !gathering.has_yielded && pending < WORTH_A_CALL && gathering.pulse.active() > 1 {
+            gathering.has_yielded = true;
+            return task.waker().wake_by_ref();
+        }
+        if let Poll::Ready(Err(err)) = gathering.poll_out(task) {
+            gathering.failed = Some(err);
+            task.waker().wake_by_ref();
+        }
+    }
+}
+
+impl Gathering {
+    fn new(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes, progress: Progress) -> Self {
         Self {
             io,
             pulse,
-            ahead: Bytes::new(),
-            progress: Progress::of_server(),
+            ahead,
+            progress,
             turn: Turn { number: 0, last_frame: u64::MAX, has_paused: false },
             workers: Handle::try_current().map_or(1, |runtime| runtime.metrics().num_workers()),
             is_server: false,
@@ -169,12 +225,9 @@ impl Gather {
             out: Vec::new(),
             written: 0,
             has_yielded: false,
+            has_outlet: false,
+            failed: None,
         }
-    }
-
-    /// A server's side: `ahead` was read for detection, and unfinished frames and too many pings are told to the pulse.
-    pub(super) fn server(io: BoxIo, pulse: Arc<Pulse>, ahead: Bytes, strikes: Option<Strikes>) -> Self {
-        Self { ahead, progress: Progress::of_client(), is_server: true, strikes, ..Self::client(io, pulse) }
     }
 
     /// Waits for the next turn where this one has taken all that it may. Before the first there is no bound.
@@ -235,6 +288,14 @@ impl Gather {
         Poll::Ready(Ok(()))
     }
 
+    /// Writes all that was gathered.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.write_out(cx))?;
+        self.has_yielded = false;
+        self.give_back();
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
     /// Gives the empty buffer's memory back where no stream is open: a connection may rest for long.
     fn give_back(&mut self) {
         if self.out.capacity() > KEEP_IDLE && self.pulse.active() == 0 {
@@ -271,8 +332,8 @@ impl Gather {
 }
 
 impl AsyncRead for Gather {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *lock(&self.0);
         ready!(this.poll_turn(cx));
         let before = buf.filled().len();
         if this.ahead.is_empty() {
@@ -301,11 +362,11 @@ impl AsyncWrite for Gather {
     }
 
     fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let this = &mut *self;
+        let this = &mut *lock(&self.0);
         let len = bufs.iter().map(|buf| buf.len()).sum::<usize>();
         if len >= LONG {
             return this.write_through(cx, bufs);
@@ -327,27 +388,18 @@ impl AsyncWrite for Gather {
         true
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        let pending = this.pending();
-        if pending == 0 {
-            this.give_back();
-            return Poll::Ready(Ok(()));
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *lock(&self.0);
+        if let Some(err) = this.failed.take() {
+            return Poll::Ready(Err(err));
         }
-        if !this.has_yielded && pending < WORTH_A_CALL && this.pulse.active() > 1 {
-            this.has_yielded = true;
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        ready!(this.write_out(cx))?;
-        this.has_yielded = false;
-        this.give_back();
-        Pin::new(&mut this.io).poll_flush(cx)
+        if this.has_outlet { Poll::Ready(Ok(())) } else { this.poll_out(cx) }
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.write_out(cx))?;
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *lock(&self.0);
+        ready!(this.write_out(cx))?;
+        Pin::new(&mut this.io).poll_shutdown(cx)
     }
 }
 
@@ -360,9 +412,13 @@ mod tests {
 
     use super::*;
 
+    fn begin_turn(gather: &Gather) {
+        lock(&gather.0).pulse.begin_turn();
+    }
+
     /// Reads for one turn of the connection's task.
     fn read_turn(gather: &mut Gather, into: &mut Vec<u8>, step: usize) {
-        gather.pulse.begin_turn();
+        begin_turn(gather);
         let mut memory = vec![0; step];
         loop {
             let mut buf = ReadBuf::new(&mut memory);
@@ -393,7 +449,7 @@ mod tests {
             }
             assert_eq!(got, frames, "steps of {step}");
             drop(peer);
-            gather.pulse.begin_turn();
+            begin_turn(&gather);
             let mut memory = [0; 8];
             let mut buf = ReadBuf::new(&mut memory);
             poll_fn(|cx| Pin::new(&mut gather).poll_read(cx, &mut buf)).await.unwrap();
@@ -406,13 +462,13 @@ mod tests {
         let (io, mut peer) = tokio::io::duplex(1 << 20);
         let mut gather = Gather::client(Box::new(io), Arc::new(Pulse::new()));
         // However busy other connections of this process are.
-        gather.workers = usize::MAX;
+        lock(&gather.0).workers = usize::MAX;
         peer.write_all(&[0; 9 * 40]).await.unwrap();
         let mut got = Vec::new();
         for most in [16, 32, 40] {
             read_turn(&mut gather, &mut got, 1000);
             assert_eq!(got.len(), 9 * most);
-            assert_eq!(gather.turn.has_paused, most < 40);
+            assert_eq!(lock(&gather.0).turn.has_paused, most < 40);
         }
     }
 }

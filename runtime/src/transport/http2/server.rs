@@ -14,7 +14,7 @@ use http::request::Parts;
 use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::{Sleep, sleep};
 
-use super::gather::{Gather, Pulse};
+use super::gather::{Gather, Outlet, Pulse};
 use super::hush::Hush;
 use super::inbox::Inbox;
 use super::keepalive::{Probe, Strikes};
@@ -36,6 +36,8 @@ use crate::wire::grpc;
 pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Config, host: Host) -> Result<()> {
     let pulse = Arc::new(Pulse::new());
     let strikes = config.keepalive_enforcement.map(Strikes::new);
+    let gather = Gather::server(io, Arc::clone(&pulse), ahead, strikes);
+    let outlet = gather.outlet();
     let handshake = h2::server::Builder::new()
         .initial_window_size(config.stream_window)
         .initial_connection_window_size(config.connection_window)
@@ -47,7 +49,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
         .data_frame_budget(config.data_frame_budget())
         .max_concurrent_reset_streams(RESETS_REMEMBERED)
         .max_local_error_reset_streams(Some(MOST_STREAM_ERRORS))
-        .handshake(Gather::server(io, Arc::clone(&pulse), ahead, strikes));
+        .handshake(gather);
     let name = peer.to_string();
     let mut shutdown = host.shutdown.clone();
     let handshake = tokio::select! {
@@ -61,6 +63,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
     };
     let mut connection = Connection {
         h2: connection,
+        outlet,
         streams: Streams::new(Lane::new(pulse, name, config), None),
         hush: Hush::new(),
         accepted: Vec::new(),
@@ -83,6 +86,7 @@ pub(crate) async fn serve(io: BoxIo, ahead: Bytes, peer: Address, config: &Confi
 
 struct Connection {
     h2: h2::server::Connection<Gather, Outgoing>,
+    outlet: Outlet,
     streams: Streams,
     hush: Hush,
     /// Streams that came and are not looked at yet.
@@ -116,6 +120,7 @@ struct Watch {
 
 impl Connection {
     async fn run(&mut self, shutdown: &mut Shutdown) -> Result<()> {
+        self.outlet.open(true);
         let over = tokio::select! {
             end = poll_fn(|task| self.poll(task)) => match end? {
                 End::Closed => return Ok(()),
@@ -169,6 +174,7 @@ impl Connection {
 
     /// Says goodbye, and closes the connection whatever runs on it.
     async fn close(&mut self, reason: Reason) {
+        self.outlet.open(false);
         self.h2.abrupt_shutdown(reason);
         let closed = poll_fn(|task| {
             self.streams.lane().pulse.begin_turn();
@@ -193,6 +199,7 @@ impl Connection {
             }
         }
         self.streams.settle(task);
+        self.outlet.write(task);
         let pulse = &self.streams.lane().pulse;
         if pulse.has_too_many_pings() {
             return Poll::Ready(Ok(End::TooManyPings));
