@@ -242,8 +242,7 @@ impl Shared {
 
     /// The instances to try for a call around which nothing stands, where they are known.
     pub(super) fn attempts_now<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Option<Attempts<'a>> {
-        let is_direct =
-            !self.layers.are_around_calls() && self.observers.is_empty() && self.cluster.breaker.is_none();
+        let is_direct = !self.layers.are_around_calls() && self.observers.is_empty() && self.cluster.breaker.is_none();
         if !is_direct || check_deadline(cx.deadline().zip(cx.timeout())).is_err() {
             return None;
         }

@@ -14,10 +14,10 @@ use crate::codec::Buffer;
 use crate::context::{Context, now};
 use crate::error::{Error, Result, Stage};
 use crate::middleware::BoxFuture;
+use crate::transport::Running;
 use crate::transport::pingpong::client::Connection;
 use crate::transport::pingpong::message::Message;
 use crate::transport::pingpong::mux;
-use crate::transport::Running;
 use crate::wire::ttheader;
 
 /// Whom a call is made with, since when, and until when.

@@ -44,7 +44,11 @@ impl Connection {
     }
 
     /// Sends the rest of a request.
-    pub(crate) fn send_rest(mut self: Box<Self>, rest: Payload, peer: Arc<str>) -> BoxFuture<'static, Result<Box<Self>>> {
+    pub(crate) fn send_rest(
+        mut self: Box<Self>,
+        rest: Payload,
+        peer: Arc<str>,
+    ) -> BoxFuture<'static, Result<Box<Self>>> {
         Box::pin(async move {
             let written = write_slowly(&mut self.io, rest, self.pause).await;
             written.map(|()| self).map_err(|err| not_written(&peer, &err))

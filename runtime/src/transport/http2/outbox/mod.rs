@@ -61,6 +61,8 @@ struct State {
     /// A reset or the timer has something to say.
     is_called: bool,
     buffer: Buffer,
+    /// The sender waits for the connection's task without being woken by it.
+    is_aside: bool,
     send_header: bool,
     /// A server's headers are on their way, with a first message.
     is_sealed: bool,

@@ -1,10 +1,13 @@
 //! What a stream's user does with it: send, wait for room, and end it.
 
+use std::future::Future as _;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock, MutexGuard};
 use std::task::{Context as Task, Poll, ready};
 
 use http::HeaderMap;
+use tokio::task::yield_now;
 
 use super::{End, Finish, Half, Outbox, State};
 use crate::codec::envelope::Protocol;
@@ -39,8 +42,30 @@ impl Outbox {
         waiting < BURST && waiting + self.taken.load(Ordering::SeqCst) < self.limit
     }
 
-    pub(in crate::transport::http2) fn poll_ready(&self, task: &Task<'_>) -> Poll<Result<()>> {
+    pub(in crate::transport::http2) fn poll_ready(&self, task: &mut Task<'_>) -> Poll<Result<()>> {
+        if self.steps_aside(task) {
+            return Poll::Pending;
+        }
         self.poll_room(task, Self::has_room)
+    }
+
+    /// Lets the connection's task run after a burst, where no other stream is there that it would wake; whether that is so. The task
+    /// runs once what else can run has run.
+    ///
+    /// Were it woken by the connection's task, the two would wake each other without an end, on which the runtime wakes another
+    /// thread to share what looks like much work: system calls and a move of both to another processor's cache, at every second
+    /// burst.
+    fn steps_aside(&self, task: &mut Task<'_>) -> bool {
+        if self.lane.pulse.active() > 1 {
+            return false;
+        }
+        let mut state = lock(&self.state);
+        if state.is_aside || state.buffer.len() < BURST {
+            return false;
+        }
+        state.is_aside = true;
+        drop(state);
+        pin!(yield_now()).poll(task).is_pending()
     }
 
     pub(in crate::transport::http2) fn poll_flush(&self, task: &Task<'_>) -> Poll<Result<()>> {
@@ -48,7 +73,11 @@ impl Outbox {
     }
 
     /// [`Outbox::poll_ready`] and [`Outbox::send`] in one, which is what nearly every message needs.
-    pub(in crate::transport::http2) fn poll_send(&self, task: &Task<'_>, message: &dyn Encode) -> Poll<Result<usize>> {
+    pub(in crate::transport::http2) fn poll_send(
+        &self,
+        task: &mut Task<'_>,
+        message: &dyn Encode,
+    ) -> Poll<Result<usize>> {
         if self.is_unsendable.load(Ordering::SeqCst) {
             ready!(self.poll_ready(task))?;
         }
@@ -77,6 +106,7 @@ impl Outbox {
             let spares = &self.lane.spares;
             state.buffer.give_memory(if last > SHORT { spares.long() } else { spares.short() });
         }
+        state.is_aside = false;
         let size = put_message(&mut state.buffer, message)?;
         if !std::mem::replace(&mut state.is_sealed, true) {
             if let Some(context) = &self.context {
