@@ -22,9 +22,10 @@ use crate::middleware::{AnyMessage, BoxFuture};
 use crate::observe::Stats;
 use crate::status::BizStatusError;
 use crate::transport::http2::client::Refused;
-use crate::transport::pingpong::message::{Layout, Message, is_metadata, kind_text, put_with};
+use crate::transport::pingpong::message::{HEADS, Heads, Layout, Message, is_metadata, kind_text};
 use crate::transport::pingpong::{client, mux};
-use crate::wire::ttheader::{self, Header, key};
+use crate::wire::framed::Length;
+use crate::wire::ttheader::{self, Header, ProtocolId, Writer, key};
 
 /// What answered a call.
 pub(super) struct Answer {
@@ -155,16 +156,17 @@ fn request(
     seq_id: i32,
     args: &mut dyn AnyMessage,
 ) -> Result<Buffer> {
-    const SHORT: usize = 128;
-    let Messages { layout, protocol, .. } = messages;
-    let header = header(shared, messages, cx, options, seq_id)?;
+    // What a header usually says, and a short struct.
+    const SHORT: usize = 256;
+    let mut buffer = Buffer::with_capacity(HEADS + cx.method().len() + SHORT);
+    let header = |buffer: &mut Buffer| put_header(shared, messages, cx, options, seq_id, buffer);
     let envelope = Envelope { name: cx.method().as_bytes(), kind: kind(cx), seq_id };
-    put_with(layout, &header, protocol, &envelope, SHORT, |buffer| {
-        let start = buffer.len();
-        args.as_encode().encode(protocol, buffer)?;
-        count(cx, Stats::count_sent, buffer.len() - start);
-        Ok(())
-    })
+    let heads = Heads::put(messages.layout, header, messages.protocol, &envelope, &mut buffer)?;
+    let start = buffer.len();
+    args.as_encode().encode(messages.protocol, &mut buffer)?;
+    count(cx, Stats::count_sent, buffer.len() - start);
+    heads.close(&mut buffer)?;
+    Ok(buffer)
 }
 
 fn kind(cx: &Context) -> MessageKind {
@@ -236,54 +238,63 @@ fn next_seq_id() -> i32 {
     }
 }
 
-/// What TTHeader says of the call; empty for the layouts without one.
-fn header(shared: &Shared, messages: Messages, cx: &Context, options: &CallOptions, seq_id: i32) -> Result<Header> {
-    let Layout::TtHeader { is_framed } = messages.layout else { return Ok(Header::default()) };
-    let mut header = Header { seq_id, ..Header::default() };
-    if matches!(messages.usage, Use::Multiplexed(_)) {
-        header.flags = ttheader::OUT_OF_ORDER;
+/// Writes what TTHeader says of the call.
+fn put_header(
+    shared: &Shared,
+    messages: Messages,
+    cx: &Context,
+    options: &CallOptions,
+    seq_id: i32,
+    buffer: &mut Buffer,
+) -> Result<Length> {
+    let flags = if matches!(messages.usage, Use::Multiplexed(_)) { ttheader::OUT_OF_ORDER } else { 0 };
+    let protocol_id = match messages.protocol {
+        Protocol::Binary => ProtocolId::Binary,
+        Protocol::Compact => ProtocolId::Compact,
+    };
+    let mut header = Writer::new(buffer, flags, seq_id, protocol_id);
+    if cx.travels_light() {
+        header.string("", ttheader::SERVICE.as_bytes(), cx.service().as_bytes())?;
+    } else {
+        put_strings(&mut header, cx)?;
     }
-    if messages.protocol == Protocol::Compact {
-        header.protocol_id = ttheader::ProtocolId::Compact;
-    }
+    let is_framed = matches!(messages.layout, Layout::TtHeader { is_framed: true });
     let caller = shared.caller.as_ref().map_or(&b""[..], |caller| caller.as_bytes());
     let from = cx.parent().map_or("", Context::method);
-    header.ints.push(key::TRANSPORT_TYPE, if is_framed { "framed" } else { "unframed" })?;
-    header.ints.push(key::FROM_SERVICE, caller)?;
-    header.ints.push(key::TO_SERVICE, &*shared.pool.service)?;
-    header.ints.push(key::TO_METHOD, cx.method())?;
-    header.ints.push(key::FROM_METHOD, from)?;
-    header.ints.push(key::MSG_TYPE, kind_text(kind(cx)))?;
+    header.int(key::TRANSPORT_TYPE, if is_framed { "framed" } else { "unframed" })?;
+    header.int(key::FROM_SERVICE, caller)?;
+    header.int(key::TO_SERVICE, &*shared.pool.service)?;
+    header.int(key::TO_METHOD, cx.method())?;
+    header.int(key::FROM_METHOD, from)?;
+    header.int(key::MSG_TYPE, kind_text(kind(cx)))?;
     if let Some(log_id) = cx.log_id() {
-        header.ints.push(key::LOG_ID, &*log_id)?;
+        header.int(key::LOG_ID, &*log_id)?;
     }
     if let Some(timeout) = options.connect_timeout.or(shared.connect_timeout) {
         // As Kitex: only what was set, not the default.
-        header.ints.push(key::CONNECT_TIMEOUT, timeout.as_millis().max(1).to_string())?;
+        header.int(key::CONNECT_TIMEOUT, timeout.as_millis().max(1).to_string())?;
     }
     if let Some(at) = cx.deadline() {
         let left = at.saturating_duration_since(now()).as_millis().max(1);
-        header.ints.push(key::RPC_TIMEOUT, left.to_string())?;
+        header.int(key::RPC_TIMEOUT, left.to_string())?;
     }
-    header.strings.push(ttheader::SERVICE, cx.service())?;
-    if !cx.travels_light() {
-        put_travelling(&mut header, cx)?;
-    }
-    Ok(header)
+    header.finish()
 }
 
-/// Writes what travels with a call.
-fn put_travelling(header: &mut Header, cx: &Context) -> Result<()> {
+/// Writes the service's name with what travels with a call.
+fn put_strings(header: &mut Writer<'_>, cx: &Context) -> Result<()> {
     let (metadata, metainfo) = cx.travels();
+    if let Some(token) = metainfo.transient.get(ACL_TOKEN).filter(|token| !token.is_empty()) {
+        header.token(token.as_bytes())?;
+    }
+    header.string("", ttheader::SERVICE.as_bytes(), cx.service().as_bytes())?;
     for (name, value) in metadata.raw().iter().filter(|(name, _)| is_metadata(name.as_str())) {
-        header.strings.push(name.as_str(), value.as_bytes())?;
+        header.string("", name.as_str().as_bytes(), value.as_bytes())?;
     }
     for (prefix, pairs) in [("RPC_TRANSIT_", &metainfo.transient), ("RPC_PERSIST_", &metainfo.persistent)] {
         for (key, value) in pairs.iter().filter(|(key, value)| !key.is_empty() && !value.is_empty()) {
-            if key == ACL_TOKEN && prefix == "RPC_TRANSIT_" {
-                header.acl_token = Some(value.clone().into_bytes());
-            } else {
-                header.strings.push_prefixed(prefix, key, value)?;
+            if key != ACL_TOKEN || prefix != "RPC_TRANSIT_" {
+                header.string(prefix, key.as_bytes(), value.as_bytes())?;
             }
         }
     }

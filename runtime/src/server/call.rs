@@ -16,7 +16,6 @@ use crate::middleware::{self, Args, BoxFuture, Layers, Next, Stream, typed, wron
 use crate::schema;
 use crate::status::Code;
 use crate::stream::{BidiStream, Receiver, Sender, WriteOnce};
-use crate::transport::pingpong::Draft;
 use crate::transport::{Answer, Exchange, Halves, Outcome, RecvHalf};
 
 /// A service that a [`Server`](crate::Server) can serve: what `#[thrill::service]` generates as `…Server`.
@@ -278,7 +277,7 @@ fn in_layers(err: Error, of_handler: Option<Error>) -> (Error, Failed) {
 /// Where the result of a call with one request goes.
 enum Respond {
     Stream(Halves),
-    Message(Protocol, Draft),
+    Message(Protocol, Buffer),
 }
 
 impl Exchange {
@@ -304,9 +303,9 @@ impl Respond {
     fn reply(self, reply: &dyn Encode) -> Result<Answer> {
         match self {
             Self::Stream(mut halves) => halves.send.send(reply).map(|_| Answer::Streamed),
-            Self::Message(protocol, mut draft) => {
-                reply.encode(protocol, &mut draft.buffer)?;
-                Ok(Answer::Message(draft))
+            Self::Message(protocol, mut buffer) => {
+                reply.encode(protocol, &mut buffer)?;
+                Ok(Answer::Message(buffer))
             }
         }
     }

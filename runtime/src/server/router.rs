@@ -169,10 +169,12 @@ impl Dispatch for Router {
             message @ Exchange::Message { .. } => message,
         };
         let Some(watch) = self.observers.watch(&context) else { return self.run(route, context, exchange) };
+        let mut begun = 0;
         let exchange = match exchange {
             Exchange::Stream(halves) => Exchange::Stream(halves.watched_on_server(&watch)),
             Exchange::Message { body, range, protocol, reply } => {
                 watch.received(Ok(range.len()));
+                begun = reply.len();
                 Exchange::Message { body, range, protocol, reply }
             }
         };
@@ -180,7 +182,7 @@ impl Dispatch for Router {
         Box::pin(async move {
             let outcome = watch.within(outcome).await;
             if let Ok(Answer::Message(reply)) = &outcome {
-                watch.sent(&Ok(reply.result_len()));
+                watch.sent(&Ok(reply.len() - begun));
             }
             watch.finish(&outcome.as_ref().map(drop).map_err(|(err, _)| err.clone()));
             outcome

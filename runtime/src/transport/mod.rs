@@ -18,9 +18,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
-use self::pingpong::Draft;
 use crate::codec::envelope::Protocol;
-use crate::codec::{Encode, binary};
+use crate::codec::{Buffer, Encode, binary};
 use crate::context::Context;
 use crate::error::{Error, Failed, Result};
 use crate::metadata::Metadata;
@@ -220,16 +219,17 @@ pub(crate) type Outcome = Pin<Box<dyn Future<Output = Result<Answer, (Error, Fai
 pub(crate) enum Exchange {
     /// Messages one by one, both ways.
     Stream(Halves),
-    /// One message: the arguments' struct is at `range` in `body`. The answer is an [`Answer::Message`], written on in `reply`.
-    Message { body: Bytes, range: Range<usize>, protocol: Protocol, reply: Draft },
+    /// One message: the arguments' struct is at `range` in `body`. The result follows what `reply` begins with, and makes an
+    /// [`Answer::Message`].
+    Message { body: Bytes, range: Range<usize>, protocol: Protocol, reply: Buffer },
 }
 
 /// What a call that succeeded leaves for the transport to send.
 pub(crate) enum Answer {
     /// Nothing: all went over the stream.
     Streamed,
-    /// The reply with its result wrapper.
-    Message(Draft),
+    /// The reply, with the result wrapper's bytes.
+    Message(Buffer),
     /// Nothing: the method is oneway.
     Nothing,
 }

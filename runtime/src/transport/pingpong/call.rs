@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::handling::handle;
 use super::message::{Message, Named, is_metadata};
-use super::reply::{Request, put_beside};
+use super::reply::{Begun, Request, put_beside};
 use super::server::not_written;
 use super::{READ, write};
 use crate::codec::Buffer;
@@ -24,7 +24,7 @@ use crate::metainfo::Metainfo;
 use crate::net::{Address, BoxIo};
 use crate::schema::{Method, Mode};
 use crate::transport::{Answer, Exchange, Host, Route, Stopping};
-use crate::wire::ttheader::{self, Header, key};
+use crate::wire::ttheader::{self, Header, Strings, key};
 
 /// Who calls, and whom.
 pub(super) struct Caller {
@@ -92,15 +92,15 @@ impl Caller {
         };
         let method = self.host.dispatch.method(route);
         if let Some(text) = not_pingpong(method) {
-            return request.except(ApplicationException::INTERNAL_ERROR, &text, &mut self.reply_header()?).map(keep);
+            return request.except(ApplicationException::INTERNAL_ERROR, &text, &self.beside()?).map(keep);
         }
         let context = context(method, &self.peer, message.header());
         let admission = match self.host.dispatch.admit(&context) {
             Ok(admission) => admission,
             Err(_) if method.oneway => return Ok(Replied { reply: None, keep: true }),
-            Err(err) => return request.fail(&err, Failed::InFramework, &mut self.reply_header()?).map(keep),
+            Err(err) => return request.fail(&err, Failed::InFramework, &mut self.beside()?).map(keep),
         };
-        let reply = request.draft()?;
+        let (reply, begun) = request.begin()?;
         let exchange = Exchange::Message { body: message.bytes, range: args, protocol: message.protocol, reply };
         let outcome = self.host.dispatch.call(route, context.clone(), exchange);
         // A oneway call's caller has no reason to stay.
@@ -112,8 +112,8 @@ impl Caller {
             return Ok(Replied { reply: None, keep: true });
         }
         // A reply that cannot be written is told: the caller waits.
-        let told = |err: Error| request.fail(&err, Failed::InFramework, &mut self.reply_header()?).map(keep);
-        self.reply(&request, outcome, &context).or_else(told)
+        let told = |err: Error| request.fail(&err, Failed::InFramework, &mut self.beside()?).map(keep);
+        self.reply(&request, begun, outcome, &context).or_else(told)
     }
 
     /// Refuses a request as soon as its envelope has come, where there is no such method; as Kitex.
@@ -187,39 +187,46 @@ impl Caller {
     }
 
     /// Writes what a call came to.
-    fn reply(&self, request: &Request, outcome: Result<Answer, (Error, Failed)>, context: &Context) -> Result<Replied> {
-        let header = || {
-            let mut header = self.reply_header()?;
-            put_beside(&mut header, context)?;
-            Ok(header)
+    fn reply(
+        &self,
+        request: &Request,
+        begun: Begun,
+        outcome: Result<Answer, (Error, Failed)>,
+        context: &Context,
+    ) -> Result<Replied> {
+        let beside = || -> Result<Strings> {
+            if !request.has_header() {
+                return Ok(Strings::default());
+            }
+            let mut strings = self.beside()?;
+            put_beside(&mut strings, context)?;
+            Ok(strings)
         };
         match outcome {
-            Ok(Answer::Message(draft)) => request.finish(draft, header).map(keep),
+            Ok(Answer::Message(reply)) => request.finish(reply, begun, &beside()?).map(keep),
             Ok(Answer::Streamed | Answer::Nothing) => Ok(Replied { reply: None, keep: true }),
             Err((Error::Decode(err), Failed::InFramework)) => {
                 self.refuse(request, ApplicationException::PROTOCOL_ERROR, &err.to_string())
             }
-            Err((err, failed)) => request.fail(&err, failed, &mut header()?).map(keep),
+            Err((err, failed)) => request.fail(&err, failed, &mut beside()?).map(keep),
         }
     }
 
     /// Refuses a message that could not be read: the caller is told, and the connection ends.
     fn refuse(&self, request: &Request, kind: i32, text: &str) -> Result<Replied> {
-        let mut header = self.reply_header()?;
-        if header.strings.value(ttheader::CONNECTION_RESET).is_none() {
-            header.strings.push(ttheader::CONNECTION_RESET, "1")?;
-        }
-        let reply = request.except(kind, text, &mut header)?;
+        let mut strings = Strings::default();
+        strings.push(ttheader::CONNECTION_RESET, "1")?;
+        let reply = request.except(kind, text, &strings)?;
         Ok(Replied { reply: Some(reply), keep: false })
     }
 
-    /// A header that says whether the connection is about to end.
-    fn reply_header(&self) -> Result<Header> {
-        let mut header = Header::default();
+    /// What every reply says: whether the connection is about to end.
+    fn beside(&self) -> Result<Strings> {
+        let mut strings = Strings::default();
         if self.host.shutdown.has_reached(Stopping::Draining) {
-            header.strings.push(ttheader::CONNECTION_RESET, "1")?;
+            strings.push(ttheader::CONNECTION_RESET, "1")?;
         }
-        Ok(header)
+        Ok(strings)
     }
 }
 

@@ -290,7 +290,7 @@ fn unknown(input: &[u8]) -> Error {
 }
 
 /// More than the heads of a TTHeader, a frame and an envelope take, in bytes.
-const HEADS: usize = 48;
+pub(crate) const HEADS: usize = 48;
 
 /// Puts a message together: what is around it, its envelope, and its struct.
 pub(crate) fn put(
@@ -301,39 +301,46 @@ pub(crate) fn put(
     body: Buffer,
 ) -> Result<Buffer> {
     // All at once; what is linked takes no room.
-    put_with(layout, header, protocol, envelope, body.run_len(), |buffer| {
-        buffer.append(body);
-        Ok(())
-    })
-}
-
-/// As [`put`], with a struct that `body` appends, and that is likely to have `room` bytes.
-pub(crate) fn put_with(
-    layout: Layout,
-    header: &Header,
-    protocol: Protocol,
-    envelope: &Envelope<'_>,
-    room: usize,
-    body: impl FnOnce(&mut Buffer) -> Result<()>,
-) -> Result<Buffer> {
-    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + room);
-    let around = match layout {
-        Layout::TtHeader { .. } => Some(header.put(&mut buffer)?),
-        Layout::Framed | Layout::Buffered => None,
-    };
-    let frame = put_frame(layout, &mut buffer);
-    envelope.put(protocol, &mut buffer)?;
-    body(&mut buffer)?;
-    for length in [frame, around].into_iter().flatten() {
-        length.close(&mut buffer)?;
-    }
+    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + body.run_len());
+    let heads = Heads::put(layout, |buffer| header.put(buffer), protocol, envelope, &mut buffer)?;
+    buffer.append(body);
+    heads.close(&mut buffer)?;
     Ok(buffer)
 }
 
-/// Leaves room for the length that stands before an envelope, where the layout has one.
-pub(super) fn put_frame(layout: Layout, buffer: &mut Buffer) -> Option<Length> {
-    let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
-    is_framed.then(|| Length::put(buffer))
+/// What stands before a struct, with the lengths that are known once that is there.
+#[must_use = "the lengths are zero until they are closed"]
+pub(crate) struct Heads {
+    around: Option<Length>,
+    frame: Option<Length>,
+}
+
+impl Heads {
+    /// Writes what stands before a struct: around the message, and its envelope. `header` writes a TTHeader.
+    pub(crate) fn put(
+        layout: Layout,
+        header: impl FnOnce(&mut Buffer) -> Result<Length>,
+        protocol: Protocol,
+        envelope: &Envelope<'_>,
+        buffer: &mut Buffer,
+    ) -> Result<Self> {
+        let around = match layout {
+            Layout::TtHeader { .. } => Some(header(buffer)?),
+            Layout::Framed | Layout::Buffered => None,
+        };
+        let is_framed = matches!(layout, Layout::Framed | Layout::TtHeader { is_framed: true });
+        let frame = is_framed.then(|| Length::put(buffer));
+        envelope.put(protocol, buffer)?;
+        Ok(Self { around, frame })
+    }
+
+    /// Writes the lengths: the struct is there.
+    pub(crate) fn close(self, buffer: &mut Buffer) -> Result<()> {
+        for length in [self.frame, self.around].into_iter().flatten() {
+            length.close(buffer)?;
+        }
+        Ok(())
+    }
 }
 
 /// Whether a string of a TTHeader may be metadata: no name that the protocol uses itself.

@@ -24,7 +24,6 @@ use tokio::io::{AsyncWrite, AsyncWriteExt as _, WriteHalf};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
-pub(crate) use self::reply::Draft;
 use crate::codec::{Buffer, Payload};
 use crate::net::BoxIo;
 

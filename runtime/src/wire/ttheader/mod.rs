@@ -16,6 +16,7 @@ mod outline;
 mod pairs;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::ops::Range;
 
@@ -23,8 +24,10 @@ use bytes::Bytes;
 
 pub(crate) use self::mesh::parse_mesh;
 pub(crate) use self::outline::{Limits, Outline, ProtocolId};
-use self::pairs::{Ints, Strings, counted, length};
-use super::framed::Length;
+pub(crate) use self::pairs::Strings;
+use self::pairs::{Ints, counted};
+pub(crate) use self::writer::Writer;
+use super::framed::{self, Length};
 use crate::codec::Buffer;
 use crate::error::{Error, Result};
 
@@ -117,35 +120,22 @@ impl Header {
     /// # Errors
     /// A header beyond 262,140 bytes, or a token beyond 65,535; nothing is written then.
     pub(crate) fn put(&self, buffer: &mut Buffer) -> Result<Length> {
-        let token = match &self.acl_token {
-            None => None,
-            Some(token) => {
-                let len = length(token).ok_or_else(|| too_large("ACL token", token.len(), VALUE_MAX))?;
-                Some((len, token))
-            }
-        };
-        let len = INFO_AT - HEADER_AT + self.len();
-        let words = len.div_ceil(4);
-        let Ok(words) = u16::try_from(words) else {
-            return Err(too_large("TTHeader", len, 4 * usize::from(u16::MAX)));
-        };
-        let ([m0, m1], [f0, f1], [w0, w1]) = (MAGIC, self.flags.to_be_bytes(), words.to_be_bytes());
-        let [s0, s1, s2, s3] = self.seq_id.to_be_bytes();
-
-        buffer.reserve(HEADER_AT + 4 * usize::from(words));
-        let frame = Length::put(buffer);
-        buffer.put(&[m0, m1, f0, f1, s0, s1, s2, s3, w0, w1, self.protocol_id as u8, 0]);
-        // In Kitex's order.
-        if let Some((len, token)) = token {
-            buffer.put(&[INFO_ACL_TOKEN]);
-            buffer.put(&len);
-            buffer.put(token);
+        let mark = buffer.mark();
+        let put = self.try_put(buffer);
+        if put.is_err() {
+            buffer.rollback(mark);
         }
-        self.strings.put(buffer);
-        self.ints.put(buffer);
-        let padding = 4 * usize::from(words) - len;
-        buffer.put([0; 3].get(..padding).unwrap_or_default());
-        Ok(frame)
+        put
+    }
+
+    fn try_put(&self, buffer: &mut Buffer) -> Result<Length> {
+        let mut writer = Writer::new(buffer, self.flags, self.seq_id, self.protocol_id);
+        if let Some(token) = &self.acl_token {
+            writer.token(token)?;
+        }
+        writer.strings(&self.strings);
+        writer.pairs(INFO_INTS, self.ints.pairs());
+        writer.finish()
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::{INFO_INTS, INFO_STRINGS, VALUE_MAX, too_large};
-use crate::codec::Buffer;
 use crate::error::Result;
 
 /// Values by number.
@@ -23,7 +22,7 @@ impl<const ID: u8> Block<ID> {
         Self(Pairs::new())
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.count == 0
     }
 
@@ -32,26 +31,22 @@ impl<const ID: u8> Block<ID> {
         if self.is_empty() { 0 } else { 3 + self.0.bytes.as_slice().len() }
     }
 
-    pub(super) fn put(&self, buffer: &mut Buffer) {
-        if self.is_empty() {
-            return;
-        }
-        // A pair takes 4 bytes, so that a header cannot hold more pairs than a `u16` counts.
-        let [high, low] = (self.0.count as u16).to_be_bytes();
-        buffer.put(&[ID, high, low]);
-        buffer.put(self.0.bytes.as_slice());
+    /// How many pairs there are, and their bytes.
+    pub(super) fn pairs(&self) -> (usize, &[u8]) {
+        (self.0.count, self.0.bytes.as_slice())
     }
 }
 
 impl Ints {
-    /// Appends a value.
+    /// Appends a value. What is sent is written by a [`Writer`](super::Writer).
     ///
     /// # Errors
     /// A value beyond 65,535 bytes.
+    #[cfg(test)]
     pub(crate) fn push(&mut self, key: u16, value: impl AsRef<[u8]>) -> Result<()> {
         let value = value.as_ref();
         let len = length(value).ok_or_else(|| too_large("TTHeader value", value.len(), VALUE_MAX))?;
-        self.0.push(key.to_be_bytes(), [&[], &[]], len, value);
+        self.0.push(key.to_be_bytes(), &[], len, value);
         Ok(())
     }
 
@@ -80,25 +75,10 @@ impl Strings {
     /// # Errors
     /// A name or value beyond 65,535 bytes.
     pub(crate) fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        self.push_prefixed("", name, value)
-    }
-
-    /// Appends a value whose name is put together of two parts.
-    ///
-    /// # Errors
-    /// As [`Strings::push`].
-    pub(crate) fn push_prefixed(
-        &mut self,
-        prefix: &str,
-        name: impl AsRef<[u8]>,
-        value: impl AsRef<[u8]>,
-    ) -> Result<()> {
-        let (prefix, name, value) = (prefix.as_bytes(), name.as_ref(), value.as_ref());
-        let name_len = prefix.len() + name.len();
-        let name_prefix = u16::try_from(name_len).ok().map(u16::to_be_bytes);
-        let name_prefix = name_prefix.ok_or_else(|| too_large("TTHeader key", name_len, VALUE_MAX))?;
+        let (name, value) = (name.as_ref(), value.as_ref());
+        let name_len = name_length("", name)?;
         let len = length(value).ok_or_else(|| too_large("TTHeader value", value.len(), VALUE_MAX))?;
-        self.0.push(name_prefix, [prefix, name], len, value);
+        self.0.push(name_len, name, len, value);
         Ok(())
     }
 
@@ -177,13 +157,13 @@ impl Pairs {
     }
 
     /// Appends a pair: its head, the rest of its key, and its value behind its length.
-    fn push<const N: usize>(&mut self, head: [u8; N], key: [&[u8]; 2], len: [u8; 2], value: &[u8]) {
+    fn push(&mut self, head: [u8; 2], key: &[u8], len: [u8; 2], value: &[u8]) {
         let bytes = self.bytes.own();
         if bytes.capacity() == 0 {
             bytes.reserve(FIRST);
         }
         bytes.extend_from_slice(&head);
-        key.into_iter().filter(|part| !part.is_empty()).for_each(|part| bytes.extend_from_slice(part));
+        bytes.extend_from_slice(key);
         bytes.extend_from_slice(&len);
         bytes.extend_from_slice(value);
         self.count += 1;
@@ -225,4 +205,13 @@ pub(super) fn counted<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 /// The number of bytes before them; `None`: they are too many.
 pub(super) fn length(bytes: &[u8]) -> Option<[u8; 2]> {
     u16::try_from(bytes.len()).ok().map(u16::to_be_bytes)
+}
+
+/// The number of bytes of a name that is put together of two parts.
+///
+/// # Errors
+/// Too many bytes.
+pub(super) fn name_length(prefix: &str, name: &[u8]) -> Result<[u8; 2]> {
+    let len = prefix.len() + name.len();
+    u16::try_from(len).map(u16::to_be_bytes).map_err(|_| too_large("TTHeader key", len, VALUE_MAX))
 }

@@ -212,7 +212,6 @@ fn what_does_not_fit_is_not_written() {
         header.ints.push(1, &long).unwrap_err(),
         header.strings.push("k", &long).unwrap_err(),
         header.strings.push(&long, "v").unwrap_err(),
-        header.strings.push_prefixed("RPC_PERSIST_", &long[12..], "v").unwrap_err(),
     ] {
         assert!(err.to_string().ends_with(want), "{err}");
     }
@@ -245,7 +244,7 @@ fn values_are_raw_bytes_and_the_last_one_counts() {
     let mut header = Header::default();
     header.ints.push(key::MSG_TYPE, [2]).unwrap();
     header.ints.push(key::MSG_TYPE, "2").unwrap();
-    header.strings.push_prefixed("RPC_PERSIST_", "k", [0xff]).unwrap();
+    header.strings.push("RPC_PERSIST_k", [0xff]).unwrap();
     header.strings.push("", "").unwrap();
     assert_eq!(value(&header.ints, key::MSG_TYPE), Some(&b"2"[..]));
     assert_eq!(header.ints.iter().collect::<Vec<_>>(), [(22, &[2][..]), (22, b"2")]);
@@ -305,4 +304,39 @@ fn random_bytes_never_panic_and_a_header_read_can_be_written() {
         let _ = parse_mesh(&bytes, &Limits::default());
     }
     assert!(good > 1_000 && bad > 1_000, "{good} good, {bad} bad");
+}
+
+#[test]
+fn a_header_is_written_in_its_blocks_as_it_is_put() {
+    let mut header = Header { flags: 2, seq_id: -7, acl_token: Some(b"token".to_vec()), ..Header::default() };
+    header.strings.push("isn", "Echo").unwrap();
+    header.strings.push("RPC_PERSIST_KEY", "value").unwrap();
+    header.ints.push(key::TO_METHOD, "echo").unwrap();
+    header.ints.push(key::MSG_TYPE, "1").unwrap();
+
+    let mut buffer = Buffer::new();
+    buffer.put(b"before");
+    let mut writer = Writer::new(&mut buffer, 2, -7, ProtocolId::Binary);
+    writer.token(b"token").unwrap();
+    writer.string("", b"isn", b"Echo").unwrap();
+    writer.string("RPC_PERSIST_", b"KEY", b"value").unwrap();
+    writer.int(key::TO_METHOD, "echo").unwrap();
+    writer.int(key::MSG_TYPE, "1").unwrap();
+    let frame = writer.finish().unwrap();
+    buffer.put(b"payload");
+    frame.close(&mut buffer).unwrap();
+    assert_eq!(bytes_of(&mut buffer), [b"before", &*put(&header, b"payload")].concat());
+
+    let long = vec![b'x'; 65_536];
+    let mut writer = Writer::new(&mut buffer, 0, 0, ProtocolId::Binary);
+    let want = "of 65536 bytes is larger than the limit of 65535 bytes";
+    for err in [
+        writer.token(&long),
+        writer.int(1, &long),
+        writer.string("", &long, b"v"),
+        writer.string("", b"k", &long),
+        writer.string("RPC_PERSIST_", &long[12..], b"v"),
+    ] {
+        assert!(err.unwrap_err().to_string().ends_with(want));
+    }
 }
