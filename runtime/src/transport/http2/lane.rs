@@ -37,7 +37,8 @@ pub(super) struct Lane {
     windows: (usize, usize),
     /// Who is at the other end, for errors.
     pub(super) peer: String,
-    /// Whether a client's connection gets no more streams, and ends with its last. Set with `queue` locked: behind all that were asked for.
+    /// Whether a client's connection gets no more streams, and ends with its last. Set with `queue` locked, behind all that were asked
+    /// for.
     is_left: AtomicBool,
 }
 

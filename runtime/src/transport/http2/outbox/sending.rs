@@ -49,12 +49,11 @@ impl Outbox {
         self.poll_room(task, Self::has_room)
     }
 
-    /// Lets the connection's task run after a burst, where no other stream is there that it would wake; whether that is so. The task
-    /// runs once what else can run has run.
+    /// Lets the connection's task run behind a burst, where it has no other stream to look after; whether that is so. The sender runs
+    /// again behind whatever else can run.
     ///
     /// Were it woken by the connection's task, the two would wake each other without an end, on which the runtime wakes another
-    /// thread to share what looks like much work: system calls and a move of both to another processor's cache, at every second
-    /// burst.
+    /// thread to share what looks like much work: system calls, and a move to another processor's cache, at every second burst.
     fn steps_aside(&self, task: &mut Task<'_>) -> bool {
         if self.lane.pulse.active() > 1 {
             return false;
