@@ -408,7 +408,8 @@ mod tests {
     use std::future::poll_fn;
     use std::task::Waker;
 
-    use tokio::io::AsyncWriteExt as _;
+    use futures_util::FutureExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     use super::*;
 
@@ -470,5 +471,41 @@ mod tests {
             assert_eq!(got.len(), 9 * most);
             assert_eq!(lock(&gather.0).turn.has_paused, most < 40);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_flushed_leaves_by_the_outlet_once_the_other_streams_had_their_time() {
+        let (io, mut peer) = tokio::io::duplex(1 << 10);
+        let pulse = Arc::new(Pulse::new());
+        let mut gather = Gather::client(Box::new(io), Arc::clone(&pulse));
+        let outlet = gather.outlet();
+        let task = &mut Context::from_waker(Waker::noop());
+        let mut come = [0; 64];
+        let mut came = || peer.read(&mut come).now_or_never().map(Result::unwrap);
+        // Before the outlet is open, a flush writes: so does a handshake.
+        gather.write_all(b"preface").await.unwrap();
+        gather.flush().await.unwrap();
+        assert_eq!(came(), Some(7));
+
+        outlet.open(true);
+        for (active, turns) in [(1, 1), (2, 2), (1, 1)] {
+            pulse.set_active(active);
+            for frame in [b"one", b"two"] {
+                gather.write_all(frame).await.unwrap();
+                gather.flush().await.unwrap();
+            }
+            for turn in 1..=turns {
+                assert_eq!(came(), None, "{active} streams");
+                outlet.write(task);
+                assert_eq!(lock(&gather.0).pending() == 0, turn == turns, "{active} streams");
+            }
+            assert_eq!(came(), Some(6), "both frames by one call");
+        }
+
+        drop(peer);
+        gather.write_all(b"lost").await.unwrap();
+        gather.flush().await.unwrap();
+        outlet.write(task);
+        assert_eq!(gather.flush().await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }
