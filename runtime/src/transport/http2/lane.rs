@@ -3,7 +3,6 @@
 //! Streams queue themselves here when they have something for the task; the task empties the queue whenever it runs. The
 //! task alone owns the h2 send handles, so nothing that drops an [`Outbox`] can reach into the h2 crate.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -37,9 +36,6 @@ pub(super) struct Lane {
     windows: (usize, usize),
     /// Who is at the other end, for errors.
     pub(super) peer: String,
-    /// Whether a client's connection gets no more streams, and ends with its last. Set with `queue` locked, behind all that were asked
-    /// for.
-    is_left: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,6 +51,8 @@ struct Queue {
     closed: Option<Error>,
     /// Why a client's connection takes no more streams, though its task goes on.
     refuses: Option<Error>,
+    /// Whether no streams follow those in `opened`: a client's connection ends with its last.
+    is_left: bool,
 }
 
 /// A stream that is new to the task.
@@ -100,14 +98,7 @@ impl Handle {
 impl Lane {
     pub(super) fn new(pulse: Arc<Pulse>, peer: String, config: &Config) -> Arc<Self> {
         let windows = (config.stream_window as usize, config.connection_window as usize);
-        Arc::new(Self {
-            queue: Mutex::default(),
-            pulse,
-            spares: Spares::default(),
-            windows,
-            peer,
-            is_left: AtomicBool::new(false),
-        })
+        Arc::new(Self { queue: Mutex::default(), pulse, spares: Spares::default(), windows, peer })
     }
 
     /// How much a stream may have taken before it gives the window back to the peer. A small part of either window, so
@@ -159,15 +150,15 @@ impl Lane {
         if queue.closed.is_none() {
             queue.ready.push(key);
         }
-        if self.is_left.load(Ordering::Relaxed) {
+        if queue.is_left {
             wake(queue);
         }
     }
 
     /// No more streams are opened: the task ends the connection with the last of them.
     pub(super) fn leave(&self) {
-        let queue = lock(&self.queue);
-        self.is_left.store(true, Ordering::Relaxed);
+        let mut queue = lock(&self.queue);
+        queue.is_left = true;
         wake(queue);
     }
 
@@ -217,8 +208,16 @@ pub(super) struct Streams {
 
 impl Streams {
     pub(super) fn new(lane: Arc<Lane>, requests: Option<SendRequest<Outgoing>>) -> Self {
-        let (open, (opened, ready, memory)) = (Slab::new(), Default::default());
-        Self { lane, requests, asked: 0, is_left: false, open, opened, ready, memory }
+        Self {
+            lane,
+            requests,
+            asked: 0,
+            is_left: false,
+            open: Slab::new(),
+            opened: Vec::new(),
+            ready: Vec::new(),
+            memory: Vec::new(),
+        }
     }
 
     /// Lets go of what opens a client's streams, once there are none and none follow; whether that is now.
@@ -293,7 +292,7 @@ impl Streams {
             queue.refuses.get_or_insert(err);
         }
         Self::take(&mut queue, &mut self.opened, &mut self.ready);
-        self.is_left = self.lane.is_left.load(Ordering::Relaxed);
+        self.is_left = queue.is_left;
         drop(queue);
         self.work();
     }
