@@ -230,23 +230,25 @@ impl Shared {
         options: &CallOptions,
         can_repeat: bool,
     ) -> Result<Halves, Option<Picked>> {
-        if self.messages.is_some() {
-            return Err(None);
-        }
-        let mut attempts = self.attempts_now(cx, options).ok_or(None)?;
-        let peer = attempts.next().ok_or(None)?;
-        cx.set_instance(Arc::clone(&peer.address));
+        let (attempts, peer) = self.pick_now(cx, options).ok_or(None)?;
         let open = |connection: &Connection| self.open_on(connection, &peer, cx, can_repeat).ok();
         self.pool.http2_now(&peer, open).map_err(|turn| attempts.into_picked(turn))
     }
 
-    /// The instances to try for a call around which nothing stands, where they are known.
-    pub(super) fn attempts_now<'a>(&'a self, cx: &'a Context, options: &'a CallOptions) -> Option<Attempts<'a>> {
+    /// Picks the instance for a call around which nothing stands, where the instances are known.
+    pub(super) fn pick_now<'a>(
+        &'a self,
+        cx: &'a Context,
+        options: &'a CallOptions,
+    ) -> Option<(Attempts<'a>, Arc<Peer>)> {
         let is_direct = !self.layers.are_around_calls() && self.observers.is_empty() && self.cluster.breaker.is_none();
         if !is_direct || check_deadline(cx.deadline().zip(cx.timeout())).is_err() {
             return None;
         }
-        self.cluster.attempts_now(cx, options, self.connect_timeout(options))
+        let mut attempts = self.cluster.attempts_now(cx, options, self.connect_timeout(options))?;
+        let peer = attempts.next()?;
+        cx.set_instance(Arc::clone(&peer.address));
+        Some((attempts, peer))
     }
 
     /// Opens a stream, within the call's deadline.

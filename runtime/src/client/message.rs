@@ -108,9 +108,7 @@ pub(super) fn send_now(
     args: &mut dyn AnyMessage,
 ) -> Result<Result<Sent>, Option<Picked>> {
     let Use::Long(long) = messages.usage else { return Err(None) };
-    let mut attempts = shared.attempts_now(cx, options).ok_or(None)?;
-    let peer = attempts.next().ok_or(None)?;
-    cx.set_instance(Arc::clone(&peer.address));
+    let (attempts, peer) = shared.pick_now(cx, options).ok_or(None)?;
     let since = now();
     let Some(connection) = peer.rested(long, since) else { return Err(attempts.into_picked(None)) };
     let seq_id = next_seq_id();
