@@ -292,22 +292,6 @@ fn unknown(input: &[u8]) -> Error {
 /// More than the heads of a TTHeader, a frame and an envelope take, in bytes.
 pub(crate) const HEADS: usize = 48;
 
-/// Puts a message together: what is around it, its envelope, and its struct.
-pub(crate) fn put(
-    layout: Layout,
-    header: &Header,
-    protocol: Protocol,
-    envelope: &Envelope<'_>,
-    body: Buffer,
-) -> Result<Buffer> {
-    // All at once; what is linked takes no room.
-    let mut buffer = Buffer::with_capacity(HEADS + header.len() + envelope.name.len() + body.run_len());
-    let heads = Heads::put(layout, |buffer| header.put(buffer), protocol, envelope, &mut buffer)?;
-    buffer.append(body);
-    heads.close(&mut buffer)?;
-    Ok(buffer)
-}
-
 /// What stands before a struct, with the lengths that are known once that is there.
 #[must_use = "the lengths are zero until they are closed"]
 pub(crate) struct Heads {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::call::{Call, Caller, Found, Replied};
 use super::handling::connection_lost;
 use super::input::{Came, Input};
-use super::message::{Layout, Message, put};
+use super::message::{Heads, Layout, Message};
 use super::server::{Config, Event, Watch, not_written};
 use super::{MESSAGES_A_TURN, Queued, step_aside, write_queued};
 use crate::codec::Buffer;
@@ -170,8 +170,12 @@ async fn answer_later(
 fn stop_frame() -> Result<Buffer> {
     let mut header = Header::default();
     header.strings.push(ttheader::CONNECTION_RESET, "1")?;
-    let mut body = Buffer::new();
-    body.put(&[0]);
     let envelope = Envelope { name: b"none", kind: MessageKind::Reply, seq_id: 0 };
-    put(Layout::TtHeader { is_framed: false }, &header, Protocol::Binary, &envelope, body)
+    let mut buffer = Buffer::new();
+    let put_header = |buffer: &mut Buffer| header.put(buffer);
+    let layout = Layout::TtHeader { is_framed: false };
+    let heads = Heads::put(layout, put_header, Protocol::Binary, &envelope, &mut buffer)?;
+    buffer.put(&[0]);
+    heads.close(&mut buffer)?;
+    Ok(buffer)
 }

@@ -109,12 +109,6 @@ impl Header {
         self.ints.is_empty() && self.strings.is_empty() && self.acl_token.is_none()
     }
 
-    /// How many bytes the info blocks take.
-    pub(crate) fn len(&self) -> usize {
-        let token = self.acl_token.as_ref().map_or(0, |token| 3 + token.len());
-        token + self.strings.put_len() + self.ints.put_len()
-    }
-
     /// Writes the header. What is appended from here on is its payload, until the length is closed.
     ///
     /// # Errors

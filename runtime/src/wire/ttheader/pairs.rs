@@ -26,11 +26,6 @@ impl<const ID: u8> Block<ID> {
         self.0.count == 0
     }
 
-    /// How many bytes the block takes; none where it is left out.
-    pub(super) fn put_len(&self) -> usize {
-        if self.is_empty() { 0 } else { 3 + self.0.bytes.as_slice().len() }
-    }
-
     /// How many pairs there are, and their bytes.
     pub(super) fn pairs(&self) -> (usize, &[u8]) {
         (self.0.count, self.0.bytes.as_slice())
