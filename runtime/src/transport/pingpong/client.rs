@@ -1,7 +1,7 @@
 //! A client's ping-pong connection: one call at a time.
 
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Task, Poll, Waker, ready};
 use std::time::Duration;
@@ -9,11 +9,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWriteExt as _, ReadBuf};
-use tokio::task::unconstrained;
-use tokio::time::{Sleep, sleep};
 
 use super::message::{Message, Reader};
-use super::{READ, paused, write_now, write_slowly};
+use super::silence::Silence;
+use super::{READ, write_now, write_slowly};
 use crate::codec::{Buffer, Payload};
 use crate::error::{Error, Result};
 use crate::net::BoxIo;
@@ -28,12 +27,12 @@ pub(crate) struct Connection {
     /// How long the server may take nothing of a request, or send nothing of an answer.
     pause: Option<Duration>,
     /// Since when the server has sent nothing, while a call waits for it to.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
 }
 
 impl Connection {
     pub(crate) fn new(io: BoxIo, limits: Limits, pause: Option<Duration>) -> Self {
-        Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause, silence: None }
+        Self { io, input: BytesMut::new(), reader: Reader::new(limits), pause, silence: Silence::default() }
     }
 
     /// Sends a request, and gives what the server does not take of it at once, for [`Connection::send_rest`].
@@ -59,7 +58,7 @@ impl Connection {
     pub(crate) fn poll_recv(&mut self, peer: &str, task: &mut Task<'_>) -> Poll<Result<Message>> {
         loop {
             if let Some(message) = self.reader.next(&mut self.input)? {
-                self.silence = None;
+                self.silence.end();
                 return Poll::Ready(Ok(message));
             }
             let read = match self.reader.poll_read(&mut self.io, &mut self.input, READ, task) {
@@ -68,7 +67,7 @@ impl Connection {
             };
             match read {
                 Ok(0) => return Poll::Ready(Err(connection_lost(peer, "it ended before the answer"))),
-                Ok(_) => self.silence = None,
+                Ok(_) => self.silence.end(),
                 Err(err) => {
                     let err = connection_lost(peer, format!("the answer could not be read: {err}"));
                     return Poll::Ready(Err(err));
@@ -80,8 +79,7 @@ impl Connection {
     /// Ready once the server has sent nothing for too long.
     fn poll_silence(&mut self, task: &mut Task<'_>) -> Poll<io::Result<usize>> {
         let Some(pause) = self.pause else { return Poll::Pending };
-        let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(pause)));
-        pin!(unconstrained(silence)).poll(task).map(|()| Err(paused("sent", pause)))
+        self.silence.poll("sent", pause, task).map(Err)
     }
 
     /// Closes the sending direction, so that what was sent still arrives.

@@ -1,18 +1,17 @@
 //! The reading side of a server's ping-pong connection.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::task::unconstrained;
-use tokio::time::{Sleep, sleep};
 
+use super::READ;
 use super::handling::connection_lost;
 use super::message::{Message, Named, Reader};
-use super::{READ, paused};
+use super::silence::Silence;
 use crate::error::{Error, Result};
 use crate::transport::http2::EOF;
 
@@ -26,7 +25,7 @@ pub(super) struct Input<R> {
     /// Whether something came that was not looked at.
     is_new: bool,
     /// Since when the peer has sent nothing, inside a message.
-    silence: Option<Pin<Box<Sleep>>>,
+    silence: Silence,
 }
 
 /// How many pieces a method's name may come in, to be known before the end of its message. Each costs a look at all before it.
@@ -48,7 +47,7 @@ pub(super) enum Came {
 impl<R: AsyncRead + Unpin> Input<R> {
     /// What comes on a connection, of which `bytes` have come.
     pub(super) fn new(io: R, bytes: BytesMut, reader: Reader) -> Self {
-        Self { io, bytes, reader, looks: LOOKS, is_new: true, silence: None }
+        Self { io, bytes, reader, looks: LOOKS, is_new: true, silence: Silence::default() }
     }
 
     /// Whether nothing of the next message has come.
@@ -86,14 +85,12 @@ impl<R: AsyncRead + Unpin> Input<R> {
             let is_between = self.is_between();
             let read = self.reader.poll_read(&mut self.io, &mut self.bytes, READ, task);
             if read.is_pending() && !is_between {
-                let silence = self.silence.get_or_insert_with(|| Box::pin(sleep(pause)));
-                ready!(pin!(unconstrained(silence)).poll(task));
-                self.silence = None;
-                let silence = paused("sent inside a message", pause);
+                let silence = ready!(self.silence.poll("sent inside a message", pause, task));
+                self.silence.end();
                 return Poll::Ready(Ok(Came::Silence(Error::protocol(silence.to_string()))));
             }
             let read = ready!(read);
-            self.silence = None;
+            self.silence.end();
             return Poll::Ready(Ok(match read {
                 Ok(0) if is_between => Came::End,
                 Ok(0) => Came::Lost(Error::protocol("the connection ended inside a message")),

@@ -12,6 +12,7 @@ pub(crate) mod mux;
 mod reply;
 mod seldom;
 pub(crate) mod server;
+mod silence;
 
 use std::future::poll_fn;
 use std::io;
