@@ -492,7 +492,7 @@ fn defaults_are_there_as_values() {
 }
 
 /// Names that generated code uses, or that a prelude would bring, belong to the user.
-#[allow(dead_code, non_snake_case)]
+#[allow(dead_code, non_snake_case, reason = "the names only have to be there")]
 mod hygiene {
     pub(super) struct Result;
     pub(super) struct String;

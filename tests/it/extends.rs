@@ -252,7 +252,7 @@ mod elsewhere {
         pub(crate) use ::thrill as renamed;
     }
 
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "it only has to compile")]
     pub(super) mod bare {
         #![no_implicit_prelude]
 

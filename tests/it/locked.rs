@@ -78,7 +78,7 @@ fn compatible_changes_compile_and_are_none() {
 macro_rules! changes {
     ($($name:ident: $released:literal => { $($rust:tt)* } $want:expr;)*) => {
         $(
-            #[allow(dead_code, unused_imports)]
+            #[allow(dead_code, unused_imports, reason = "each service needs some of them, and no client")]
             mod $name {
                 use super::{BidiStream, Lost, Message, Result, Thrift, Tone, UnknownField};
 

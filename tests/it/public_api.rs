@@ -410,7 +410,7 @@ fn is_sent<T: Send + 'static>() {}
 fn is_sent_as<T: Send>(_: T) {}
 
 /// Never run: it compiles.
-#[allow(dead_code)]
+#[allow(dead_code, reason = "it only has to compile")]
 async fn futures_are_sent_between_threads(
     client: EdgeStreamClient,
     mut stream: Talk,

@@ -329,7 +329,7 @@ fn methods_come_and_go_with_cfg() {
 }
 
 /// Arguments and methods named like what generated code uses, and types that a prelude would bring.
-#[allow(dead_code, non_snake_case, clippy::too_many_arguments)]
+#[allow(dead_code, non_snake_case, clippy::too_many_arguments, reason = "the names only have to be there")]
 mod hygiene {
     use ::thrill::{Context, Result};
 
