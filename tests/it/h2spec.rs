@@ -9,6 +9,7 @@ use bytes::Bytes;
 use thrill::Server;
 use thrill_tests::contract::TestServiceServer;
 use thrill_tests::handler::Handler;
+use thrill_tests::skip::say_skipped;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
@@ -29,7 +30,7 @@ async fn h2spec() -> Option<PathBuf> {
             std::env::var_os("THRILL_REQUIRE_GO").is_none(),
             "Go is not installed, and THRILL_REQUIRE_GO asks for it"
         );
-        eprintln!("\n!!! SKIPPED: h2spec: install Go to test the conformance to HTTP/2\n");
+        say_skipped("h2spec", "install Go to test the conformance to HTTP/2");
         return None;
     }
     let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("h2spec");

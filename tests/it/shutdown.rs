@@ -326,6 +326,7 @@ async fn a_server_runs_until_something_of_ones_own_happens() {
 mod signals {
     use std::process::Stdio;
 
+    use thrill_tests::skip::say_skipped;
     use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
     use tokio::process::{Child, ChildStdout, Command};
 
@@ -375,7 +376,7 @@ mod signals {
     async fn each_of_kitexs_signals_ends_a_server_gracefully() {
         for signal in ["INT", "TERM", "HUP"] {
             if signal == "HUP" && ignores_hangups() {
-                eprintln!("SKIPPED: these tests were started so that hangups are ignored");
+                say_skipped("a server that a hangup ends", "start the tests so that hangups are not ignored");
                 continue;
             }
             let mut process = Process::start("").await;

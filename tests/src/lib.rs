@@ -8,3 +8,4 @@ pub mod handler;
 pub mod idl_first;
 pub mod message;
 pub mod peer;
+pub mod skip;

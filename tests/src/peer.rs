@@ -7,6 +7,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+use crate::skip::say_skipped;
+
 /// Where the Kitex peer is: the environment's `KITEX_PEER`. Without it, says loudly what is not tested.
 ///
 /// # Panics
@@ -20,7 +22,7 @@ pub fn kitex_peer(what: &str) -> Option<PathBuf> {
         std::env::var_os("THRILL_REQUIRE_KITEX").is_none(),
         "KITEX_PEER is not set, and THRILL_REQUIRE_KITEX asks for it"
     );
-    eprintln!("\n!!! SKIPPED: {what}: set KITEX_PEER to the Kitex peer's binary to test against real Kitex\n");
+    say_skipped(what, "set KITEX_PEER to the Kitex peer's binary to test against real Kitex");
     None
 }
 
