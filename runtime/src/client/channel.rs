@@ -9,9 +9,11 @@ use http::header::{HeaderName, HeaderValue};
 use http::uri::Authority;
 
 use super::breaker::Admitted;
-use super::call::{Call, CallOptions, Open, StreamCall};
+use super::call::Call;
 use super::cluster::{Attempts, Cluster, Picked};
+use super::options::CallOptions;
 use super::pool::{Peer, Pool, Use};
+use super::stream_call::{Open, StreamCall};
 use crate::codec::envelope::Protocol;
 use crate::codec::{Message, Success, Throws};
 use crate::context::{Context, LOG_ID, Outgoing, now};

@@ -10,8 +10,8 @@ use tokio::time::{sleep, timeout_at};
 
 use super::balance::{Balance, Candidates, Pick, Usable};
 use super::breaker::{CircuitBreaker, Outcome};
-use super::call::CallOptions;
 use super::discovery::{Discover, Instance};
+use super::options::CallOptions;
 use super::pool::{Patience, Peer, Pool};
 use crate::context::{Context, later, lock, now};
 use crate::error::{Error, Result, Stage};

@@ -8,9 +8,10 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context as Task, Poll, ready};
 
-use super::call::{Call, Open, Pending, Sent, StreamCall, Unanswered, count};
+use super::call::{Call, Pending, Sent, Unanswered, count};
 use super::channel::Opening;
 use super::message;
+use super::stream_call::{Open, StreamCall};
 use crate::codec::{Reply, Success, Throws};
 use crate::context::Context;
 use crate::error::{Error, Result};

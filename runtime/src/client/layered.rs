@@ -4,8 +4,8 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::call::CallOptions;
 use super::channel::{Shared, check_deadline};
+use super::options::CallOptions;
 use crate::codec::Encode;
 use crate::context::{Context, lock};
 use crate::error::{Error, Result};

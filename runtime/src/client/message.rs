@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::task::{Context as Task, Poll, ready};
 use std::time::Instant;
 
-use super::call::{CallOptions, count};
+use super::call::count;
 use super::channel::{Messages, Shared, check_deadline};
 use super::cluster::Picked;
 use super::exchange::{Exchange, Kept, With};
+use super::options::CallOptions;
 use super::pool::{LongConnection, Peer, Use};
 use crate::codec::envelope::{ApplicationException, Envelope, MessageKind, Protocol};
 use crate::codec::{Buffer, Reply, Success, Thrift, Throws, binary, compact};

@@ -12,14 +12,17 @@ mod future;
 mod health;
 mod layered;
 mod message;
+mod options;
 mod pool;
+mod stream_call;
 mod warm_up;
 
 pub use builder::{ClientBuilder, ClientSuite, Payload, StreamClientBuilder, Transport};
-pub use call::{Call, Open, StreamCall, WithMetadata};
+pub use call::{Call, WithMetadata};
 pub use channel::{Channel, StreamChannel};
 pub use future::{CallFuture, StreamCallFuture};
 pub use pool::LongConnection;
+pub use stream_call::{Open, StreamCall};
 pub use warm_up::WarmUp;
 
 use crate::schema::{Method, Service};
